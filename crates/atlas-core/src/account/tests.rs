@@ -1,0 +1,1 @@
+//! Account against a provider by hand: what a one-off spawn promises.

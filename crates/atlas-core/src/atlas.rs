@@ -1,0 +1,235 @@
+//! The way in: accounts by name, by value, or the default.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use atlas_auth::{Clock, Entropy, Sealer, SystemClock, SystemEntropy};
+
+use crate::account::Surroundings;
+use crate::config::Config;
+use crate::{
+    Account, BuildContext, Error, FileIntents, IntentPhase, Probe, Provider, ProviderFactory, ProviderId, Result,
+    StateDir,
+};
+
+/// Hands out accounts. Nothing runs in the background, and no account is built before it is asked for.
+#[derive(Debug)]
+pub struct Atlas {
+    config: Config,
+    factories: BTreeMap<&'static str, Arc<dyn ProviderFactory>>,
+    built: Mutex<BTreeMap<ProviderId, Arc<dyn Provider>>>,
+    probe: Option<Arc<dyn Probe>>,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+}
+
+/// Gathers what [`Atlas`] needs.
+#[derive(Debug)]
+pub struct AtlasBuilder {
+    atlas: Atlas,
+}
+
+impl AtlasBuilder {
+    /// Registers a kind of cloud; one registered later under the same name takes its place.
+    #[must_use]
+    pub fn factory(mut self, factory: Arc<dyn ProviderFactory>) -> Self {
+        self.atlas.factories.insert(factory.kind(), factory);
+        self
+    }
+
+    /// Registers an account by value, under its own id.
+    #[must_use]
+    pub fn provider(self, provider: Arc<dyn Provider>) -> Self {
+        self.atlas.built().insert(provider.id().clone(), provider);
+        self
+    }
+
+    /// Asks readiness through `probe`.
+    #[must_use]
+    pub fn probe(mut self, probe: Arc<dyn Probe>) -> Self {
+        self.atlas.probe = Some(probe);
+        self
+    }
+
+    /// Takes time from `clock`.
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.atlas.clock = clock;
+        self
+    }
+
+    /// Takes randomness from `entropy`.
+    #[must_use]
+    pub fn entropy(mut self, entropy: Arc<dyn Entropy>) -> Self {
+        self.atlas.entropy = entropy;
+        self
+    }
+
+    /// Done.
+    pub fn build(self) -> Atlas {
+        self.atlas
+    }
+}
+
+impl Atlas {
+    /// Begins with `config` and no kinds of cloud. With the feature `http`, readiness is asked over HTTP.
+    pub fn builder(config: Config) -> AtlasBuilder {
+        AtlasBuilder {
+            atlas: Self {
+                config,
+                factories: BTreeMap::new(),
+                built: Mutex::default(),
+                probe: default_probe(),
+                clock: Arc::new(SystemClock),
+                entropy: Arc::new(SystemEntropy),
+            },
+        }
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The clock.
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+
+    /// Randomness.
+    pub fn entropy(&self) -> &Arc<dyn Entropy> {
+        &self.entropy
+    }
+
+    /// Through what readiness is asked.
+    pub fn probe(&self) -> Option<&Arc<dyn Probe>> {
+        self.probe.as_ref()
+    }
+
+    /// The kinds of cloud that are registered.
+    pub fn factories(&self) -> impl Iterator<Item = &Arc<dyn ProviderFactory>> {
+        self.factories.values()
+    }
+
+    /// The names that [`provider`](Self::provider) knows: configured accounts, kinds, accounts by value.
+    pub fn known(&self) -> Vec<ProviderId> {
+        let mut names: Vec<_> = self.config.providers.keys().cloned().collect();
+        names.extend(self.factories.keys().filter_map(|kind| ProviderId::parse(kind).ok()));
+        names.extend(self.built().keys().cloned());
+        names.sort();
+        names.dedup();
+        names
+    }
+
+    /// The accounts that are named in the configuration or were given by value: those that are watched.
+    pub fn configured(&self) -> Vec<ProviderId> {
+        let mut names: Vec<_> = self.config.providers.keys().cloned().collect();
+        names.extend(self.built().keys().cloned());
+        names.sort();
+        names.dedup();
+        names
+    }
+
+    /// The accounts that are configured, the default one, and those that have a rental in the state directory: a record of
+    /// a one-off spawn, or a machine of the `local` provider. Makes nothing.
+    pub fn in_use(&self) -> Result<Vec<ProviderId>> {
+        let mut names = self.configured();
+        names.extend(self.config.default_provider.clone());
+        let state = StateDir::at(&self.config.state_dir);
+        for record in FileIntents::new(state.intents(), self.clock.clone()).all()? {
+            // What is closed is only remembered.
+            if !matches!(record.phase, IntentPhase::Closed { .. }) {
+                names.push(record.intent.provider);
+            }
+        }
+        names.extend(state.local_accounts()?);
+        names.sort();
+        names.dedup();
+        Ok(names)
+    }
+
+    /// An account by name. An unknown name is a `validation` error that lists the known ones.
+    pub fn provider(&self, name: &str) -> Result<Account> {
+        Ok(Account::new(self.build(&ProviderId::parse(name)?)?, Arc::new(self.surroundings()?)))
+    }
+
+    /// An account by value: as good as a configured one.
+    pub fn account(&self, provider: Arc<dyn Provider>) -> Result<Account> {
+        Ok(Account::new(provider, Arc::new(self.surroundings()?)))
+    }
+
+    /// The default account: `default_provider` of the configuration.
+    pub fn default_provider(&self) -> Result<Account> {
+        match &self.config.default_provider {
+            Some(id) => self.provider(id.as_str()),
+            None => Err(Error::validation(format!(
+                "no provider is named and no default is configured; known are {}",
+                self.known_text()
+            ))),
+        }
+    }
+
+    /// Builds a provider, or hands out the one that was built before.
+    pub fn build(&self, id: &ProviderId) -> Result<Arc<dyn Provider>> {
+        if let Some(provider) = self.built().get(id) {
+            return Ok(provider.clone());
+        }
+        let entry = self.config.providers.get(id);
+        let kind = entry.map_or(id.as_str(), |entry| entry.kind.as_str());
+        let factory = self.factories.get(kind).ok_or_else(|| {
+            Error::validation(match entry {
+                Some(_) => format!("provider {id} is of kind \"{kind}\", which is not built in"),
+                None => format!("no provider \"{id}\" is known; known are {}", self.known_text()),
+            })
+        })?;
+        let settings = self.config.settings_for(id, &**factory)?;
+        let provider = settings
+            .only(kind, factory.settings())
+            .and_then(|()| factory.build(id, &settings, &self.build_context(id)?))
+            .map_err(|error| error.with_provider(id))?;
+        self.built().insert(id.clone(), provider.clone());
+        Ok(provider)
+    }
+
+    /// What the accounts share on disk.
+    pub fn state(&self) -> Result<StateDir> {
+        StateDir::open(&self.config.state_dir)
+    }
+
+    fn build_context(&self, id: &ProviderId) -> Result<BuildContext> {
+        let state = self.state()?;
+        let master = state.master_key(self.config.master_key()?.as_ref(), true, &*self.entropy)?;
+        let sealer = Arc::new(Sealer::from_master(&master, &format!("provider/{id}")));
+        Ok(BuildContext::new(state.path().to_owned(), sealer, self.clock.clone(), self.entropy.clone()))
+    }
+
+    fn surroundings(&self) -> Result<Surroundings> {
+        let state = self.state()?;
+        Ok(Surroundings {
+            deployment: self.config.deployment.clone(),
+            installation: state.installation(&*self.entropy)?,
+            intents: FileIntents::new(state.intents(), self.clock.clone()),
+            clock: self.clock.clone(),
+            entropy: self.entropy.clone(),
+            probe: self.probe.clone(),
+        })
+    }
+
+    fn known_text(&self) -> String {
+        self.known().iter().map(ProviderId::as_str).collect::<Vec<_>>().join(", ")
+    }
+
+    fn built(&self) -> std::sync::MutexGuard<'_, BTreeMap<ProviderId, Arc<dyn Provider>>> {
+        self.built.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(feature = "http")]
+fn default_probe() -> Option<Arc<dyn Probe>> {
+    crate::HttpProbe::new().ok().map(|probe| Arc::new(probe) as Arc<dyn Probe>)
+}
+
+#[cfg(not(feature = "http"))]
+fn default_probe() -> Option<Arc<dyn Probe>> {
+    None
+}

@@ -1,0 +1,35 @@
+//! Spans of time as people write them: `90s`, `2m`, `1h 30m`.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer, Serializer};
+
+use crate::{Error, Result};
+
+#[cfg(test)]
+mod tests;
+
+/// Reads a span such as `90s`, `2m` or `1h 30m`. A bare number is refused: its unit would be a guess.
+pub fn parse(text: &str) -> Result<Duration> {
+    humantime::parse_duration(text).map_err(|_| {
+        Error::validation(format!(
+            "\"{}\" is no span of time: write a number with its unit, such as 90s, 2m or 1h 30m",
+            crate::error::excerpt(text)
+        ))
+    })
+}
+
+/// Writes a span in the form that [`parse`] reads.
+pub fn format(span: Duration) -> String {
+    humantime::format_duration(span).to_string()
+}
+
+/// For `#[serde(with = "…")]`.
+pub fn serialize<S: Serializer>(span: &Duration, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+    serializer.collect_str(&humantime::format_duration(*span))
+}
+
+/// For `#[serde(with = "…")]`.
+pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Duration, D::Error> {
+    parse(&String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+}

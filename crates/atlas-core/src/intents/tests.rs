@@ -1,0 +1,278 @@
+//! Intents as files (rule O1): on disk before the cloud hears of it, and whole or absent after a crash.
+
+#![allow(clippy::disallowed_methods, reason = "tests stand outside the seams")]
+
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use atlas_auth::{Clock, SeededEntropy};
+
+use super::*;
+use crate::proof::Absence;
+use crate::{Deployment, Effect, ErrorKind, Installation, TokenKind};
+
+#[derive(Debug, Default)]
+struct Hand(Mutex<i64>);
+
+impl Hand {
+    fn advance(&self, span: Duration) {
+        *self.0.lock().unwrap() += i64::try_from(span.as_millis()).unwrap();
+    }
+}
+
+impl Clock for Hand {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_seconds(1_800_000_000).plus(self.boot())
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.boot()
+    }
+
+    fn boot(&self) -> Duration {
+        Duration::from_millis(u64::try_from(*self.0.lock().unwrap()).unwrap())
+    }
+}
+
+struct Bench {
+    folder: tempfile::TempDir,
+    clock: Arc<Hand>,
+}
+
+impl Bench {
+    fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap(), clock: Arc::default() }
+    }
+
+    fn path(&self) -> std::path::PathBuf {
+        self.folder.path().join("intents")
+    }
+
+    /// A process of its own, as far as files and locks can tell.
+    fn intents(&self) -> FileIntents {
+        FileIntents::new(self.path(), self.clock.clone())
+    }
+
+    fn intent(&self, seed: u64) -> Intent {
+        let entropy = SeededEntropy::new(seed);
+        let token = SpawnToken::generate(TokenKind::Plain, &entropy);
+        let mark = Mark::new(Deployment::default(), Installation::generate(&entropy), token, Some("mine".to_owned()));
+        let now = self.clock.now();
+        let not_after = now.plus(Duration::from_mins(1));
+        Intent::machine(mark, &ProviderId::parse("local").unwrap(), Scope::new("s"), now, not_after)
+    }
+}
+
+fn compute(id: &str) -> ComputeId {
+    ComputeId::new(id)
+}
+
+fn phase(intents: &FileIntents, token: SpawnToken) -> IntentPhase {
+    intents.get(token).unwrap().unwrap().phase
+}
+
+#[tokio::test]
+async fn o1_an_intent_goes_from_open_to_bound_to_closed() {
+    let bench = Bench::new();
+    let (intents, intent) = (bench.intents(), bench.intent(1));
+    let token = intent.token();
+    assert!(intents.all().unwrap().is_empty(), "a folder that is not there holds none");
+    intents.open(&intent).await.unwrap();
+    let on_disk = bench.intents().get(token).unwrap().unwrap();
+    assert_eq!((&on_disk.intent, &on_disk.phase), (&intent, &IntentPhase::Open), "another process sees it");
+
+    intents.bound(token, &compute("c1")).await.unwrap();
+    assert_eq!(phase(&bench.intents(), token), IntentPhase::Bound { compute: compute("c1") });
+    intents.bound(token, &compute("c1")).await.unwrap();
+    intents.bound(token, &compute("c2")).await.unwrap();
+    assert_eq!(phase(&intents, token), IntentPhase::Bound { compute: compute("c1") }, "the first stands");
+
+    intents.closed(token, Proof::Gone).await.unwrap();
+    let closed = IntentPhase::Closed { proof: Proof::Gone, at: bench.clock.now() };
+    assert_eq!(phase(&bench.intents(), token), closed);
+    bench.clock.advance(Duration::from_secs(5));
+    intents.closed(token, Proof::WrittenOff).await.unwrap();
+    intents.bound(token, &compute("c1")).await.unwrap();
+    intents.releasing(token, &compute("c1"), "asked").unwrap();
+    assert_eq!(phase(&intents, token), closed, "closed is closed");
+}
+
+#[tokio::test]
+async fn o1_releasing_is_written_once_and_forgets_what_was_seen_before() {
+    let bench = Bench::new();
+    let (intents, intent) = (bench.intents(), bench.intent(1));
+    let token = intent.token();
+    intents.open(&intent).await.unwrap();
+    intents.bound(token, &compute("c1")).await.unwrap();
+    let mut absence = Absence::new();
+    absence.missing(bench.clock.now(), &intent.scope, &intent.scope);
+    intents.observed(token, &absence).unwrap();
+    assert_eq!(intents.get(token).unwrap().unwrap().absence, absence);
+
+    let since = bench.clock.now();
+    intents.releasing(token, &compute("c1"), "asked").unwrap();
+    let record = intents.get(token).unwrap().unwrap();
+    let releasing = IntentPhase::Releasing { compute: compute("c1"), since, why: "asked".to_owned() };
+    assert_eq!((record.phase, record.absence), (releasing.clone(), Absence::new()));
+
+    intents.observed(token, &absence).unwrap();
+    bench.clock.advance(Duration::from_secs(9));
+    intents.releasing(token, &compute("c1"), "asked again").unwrap();
+    let record = intents.get(token).unwrap().unwrap();
+    assert_eq!(
+        (record.phase, record.absence),
+        (releasing, absence),
+        "the first reason stands, and so does the evidence"
+    );
+}
+
+#[tokio::test]
+async fn o1_a_living_sender_is_told_from_a_dead_one() {
+    let bench = Bench::new();
+    let (sender, other) = (bench.intents(), bench.intents());
+    let (first, second) = (bench.intent(1), bench.intent(2));
+    sender.open(&first).await.unwrap();
+    assert!(other.is_being_sent(first.token()).unwrap());
+    assert!(sender.clone().is_being_sent(first.token()).unwrap());
+    sender.bound(first.token(), &compute("c1")).await.unwrap();
+    assert!(!other.is_being_sent(first.token()).unwrap(), "it has its answer");
+
+    sender.open(&second).await.unwrap();
+    drop(sender);
+    assert!(!other.is_being_sent(second.token()).unwrap(), "it is dead");
+    assert_eq!(phase(&other, second.token()), IntentPhase::Open, "and what it may have made is on record");
+    assert!(!other.is_being_sent(bench.intent(3).token()).unwrap(), "nobody ever sent this");
+}
+
+#[tokio::test]
+async fn o1_what_a_crash_leaves_behind_is_no_record() {
+    let bench = Bench::new();
+    let (intents, intent) = (bench.intents(), bench.intent(1));
+    intents.open(&intent).await.unwrap();
+    let name = format!("{}.json", bench.intent(2).token());
+    std::fs::write(bench.path().join(format!("{name}.77.ThreadId(1).new")), "{\"form").unwrap();
+    std::fs::write(bench.path().join(format!("{name}.78.ThreadId(1).new")), "").unwrap();
+    std::fs::write(bench.path().join("notes.txt"), "a stranger's").unwrap();
+    let found: Vec<_> = bench.intents().all().unwrap().iter().map(|record| record.intent.token()).collect();
+    assert_eq!(found, [intent.token()]);
+    assert!(intents.get(bench.intent(2).token()).unwrap().is_none());
+}
+
+#[tokio::test]
+async fn o1_a_file_that_cannot_be_read_is_named_and_not_skipped() {
+    let bench = Bench::new();
+    let (intents, intent) = (bench.intents(), bench.intent(1));
+    intents.open(&intent).await.unwrap();
+    let path = bench.path().join(format!("{}.json", intent.token()));
+    let good = std::fs::read_to_string(&path).unwrap();
+    for bad in ["", "{", "[]", "{\"format\":1}", &good[..good.len() / 2]] {
+        std::fs::write(&path, bad).unwrap();
+        for error in [intents.all().unwrap_err(), intents.get(intent.token()).unwrap_err()] {
+            assert_eq!(error.kind(), ErrorKind::Decode, "{bad}");
+            assert!(error.to_string().contains(path.to_str().unwrap()), "{error}");
+        }
+    }
+    std::fs::write(&path, good).unwrap();
+    assert_eq!(intents.all().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn o1_a_file_of_a_newer_atlas_is_refused_untouched() {
+    let bench = Bench::new();
+    let (intents, intent) = (bench.intents(), bench.intent(1));
+    let token = intent.token();
+    intents.open(&intent).await.unwrap();
+    let path = bench.path().join(format!("{token}.json"));
+    let newer = r#"{"format":2,"whatever":"comes"}"#;
+    std::fs::write(&path, newer).unwrap();
+    let error = intents.get(token).unwrap_err();
+    assert!(error.to_string().contains("was written by a newer Atlas (format 2); use that one"), "{error}");
+    assert!(intents.bound(token, &compute("c1")).await.is_err());
+    assert!(intents.closed(token, Proof::Gone).await.is_err());
+    assert!(intents.forget_old().is_err());
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), newer);
+}
+
+#[tokio::test]
+async fn o4_what_is_closed_is_kept_for_a_day() {
+    let bench = Bench::new();
+    let intents = bench.intents();
+    let (closed, open) = (bench.intent(1), bench.intent(2));
+    intents.open(&closed).await.unwrap();
+    intents.open(&open).await.unwrap();
+    intents.closed(closed.token(), Proof::Refused).await.unwrap();
+    bench.clock.advance(Duration::from_secs(24 * 3600 - 1));
+    intents.forget_old().unwrap();
+    assert_eq!(intents.all().unwrap().len(), 2);
+    bench.clock.advance(Duration::from_secs(1));
+    intents.forget_old().unwrap();
+    let left: Vec<_> = intents.all().unwrap().iter().map(|record| record.intent.token()).collect();
+    assert_eq!(left, [open.token()], "what is open is kept for ever");
+    assert!(!bench.path().join(format!("{}.lock", closed.token())).exists());
+}
+
+#[tokio::test]
+async fn o1_records_come_oldest_first() {
+    let bench = Bench::new();
+    let intents = bench.intents();
+    let mut opened = Vec::new();
+    for seed in 1..6 {
+        let intent = bench.intent(seed);
+        intents.open(&intent).await.unwrap();
+        opened.push(intent.token());
+        bench.clock.advance(Duration::from_secs(1));
+    }
+    assert_eq!(intents.all().unwrap().iter().map(|record| record.intent.token()).collect::<Vec<_>>(), opened);
+}
+
+#[tokio::test]
+async fn o1_where_nothing_can_be_written_nothing_is_sent() {
+    let bench = Bench::new();
+    std::fs::write(bench.path(), "a file where the folder should be").unwrap();
+    let error = bench.intents().open(&bench.intent(1)).await.unwrap_err();
+    assert_eq!(error.effect(), Effect::NotSent);
+    assert!(error.to_string().contains(bench.path().to_str().unwrap()), "{error}");
+}
+
+#[tokio::test]
+async fn o1_a_record_that_cannot_be_written_leaves_nothing_and_holds_nothing() {
+    let bench = Bench::new();
+    let (intents, intent) = (bench.intents(), bench.intent(1));
+    // A folder where the file should be: the rename fails, as on a disk that is full at just that moment.
+    std::fs::create_dir_all(bench.path().join(format!("{}.json", intent.token())).join("x")).unwrap();
+    let error = intents.open(&intent).await.unwrap_err();
+    assert_eq!(error.effect(), Effect::NotSent);
+    assert!(error.to_string().starts_with("nothing was sent: cannot write"), "{error}");
+    assert!(!intents.is_being_sent(intent.token()).unwrap());
+    let left: Vec<_> = std::fs::read_dir(bench.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, [format!("{}.json", intent.token()).as_str()], "no temporary file, no lock");
+}
+
+#[tokio::test]
+async fn o1_an_unknown_token_is_not_found() {
+    let bench = Bench::new();
+    bench.intents().open(&bench.intent(1)).await.unwrap();
+    assert!(bench.intents().bound(bench.intent(2).token(), &compute("c")).await.unwrap_err().is_not_found());
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn o1_records_are_private() {
+    use std::os::unix::fs::PermissionsExt;
+    let bench = Bench::new();
+    let intent = bench.intent(1);
+    bench.intents().open(&intent).await.unwrap();
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&bench.path()), 0o700);
+    assert_eq!(mode(&bench.path().join(format!("{}.json", intent.token()))), 0o600);
+}
+
+#[test]
+fn proofs_and_phases_have_stable_words() {
+    let words = |proof| serde_json::to_string(&proof).unwrap();
+    assert_eq!(words(Proof::NotSent), "\"not_sent\"");
+    assert_eq!(words(Proof::WrittenOff), "\"written_off\"");
+    let phase = IntentPhase::Bound { compute: compute("c1") };
+    assert_eq!(serde_json::to_string(&phase).unwrap(), r#"{"is":"bound","compute":"c1"}"#);
+}

@@ -1,0 +1,77 @@
+//! The order for one create (rule C4). Only a recorded intent makes one: rule O1, by type.
+
+use std::collections::BTreeMap;
+
+use atlas_auth::{Secret, Timestamp};
+
+use crate::{ComputeRequest, Credentials, Intent, Intents, MARK_ENV, Mark, Result, SpawnToken, Traits};
+
+/// What a provider needs to make one machine: the request, the marked name, the final environment, the token.
+#[derive(Debug, Clone)]
+pub struct SpawnOrder {
+    request: ComputeRequest,
+    name: String,
+    mark: Mark,
+    env: BTreeMap<String, Secret>,
+    protected: Vec<String>,
+    not_after: Timestamp,
+}
+
+impl SpawnOrder {
+    /// Records `intent`, and makes the order for it. An error means that nothing may be sent.
+    ///
+    /// The machine's environment is the request's, the credentials' and the mark.
+    pub async fn record(
+        intents: &dyn Intents,
+        intent: &Intent,
+        request: ComputeRequest,
+        credentials: &Credentials,
+        traits: &Traits,
+    ) -> Result<Self> {
+        let name = intent.mark.machine_name(traits.name_limit)?;
+        let mut env = request.env.clone();
+        let mut protected = vec![MARK_ENV.to_owned()];
+        env.insert(MARK_ENV.to_owned(), Secret::new(intent.mark.to_string()));
+        if let Some((variable, key)) = credentials.env() {
+            env.insert(variable.to_owned(), key);
+            protected.push(variable.to_owned());
+        }
+        intents.open(intent).await?;
+        Ok(Self { request, name, mark: intent.mark.clone(), env, protected, not_after: intent.not_after })
+    }
+
+    /// What is asked.
+    pub fn request(&self) -> &ComputeRequest {
+        &self.request
+    }
+
+    /// The machine's name: the mark, cut to the cloud's limit.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The whole mark.
+    pub fn mark(&self) -> &Mark {
+        &self.mark
+    }
+
+    /// The token that names this create.
+    pub fn token(&self) -> SpawnToken {
+        self.mark.token
+    }
+
+    /// The final environment. It holds the machine's key.
+    pub fn env(&self) -> &BTreeMap<String, Secret> {
+        &self.env
+    }
+
+    /// The variables that no option may change: the mark and the key (rule C5).
+    pub fn protected_env(&self) -> &[String] {
+        &self.protected
+    }
+
+    /// Nothing is created past this moment (rule P2).
+    pub fn not_after(&self) -> Timestamp {
+        self.not_after
+    }
+}

@@ -1,0 +1,104 @@
+//! The state directory: what one installation of Atlas knows of itself.
+//!
+//! ```text
+//! installation   the random id of this installation, made once
+//! master.key     the key from which all others follow, made once, 0600 (unless the configuration gives one)
+//! intents/       one file for each create that no store tracks
+//! local/         the machines of the `local` provider
+//! store.redb     the orchestrator's store
+//! ```
+
+use std::path::{Path, PathBuf};
+
+use atlas_auth::{Entropy, MasterKey, Secret};
+
+use crate::{Error, ErrorKind, Installation, ProviderId, Result, files};
+
+/// The state directory of one installation.
+#[derive(Debug, Clone)]
+pub struct StateDir {
+    path: PathBuf,
+}
+
+impl StateDir {
+    /// Opens it, making it (0700) if it is not there.
+    pub fn open(path: &Path) -> Result<Self> {
+        files::make_private_dir(path).map_err(|cause| files::error("make the state directory", path, &cause))?;
+        Ok(Self { path: path.to_owned() })
+    }
+
+    /// The one at `path`, whether it is there or not.
+    pub(crate) fn at(path: &Path) -> Self {
+        Self { path: path.to_owned() }
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The installation's id, made once.
+    pub fn installation(&self, entropy: &dyn Entropy) -> Result<Installation> {
+        let path = self.path.join("installation");
+        let text = made_once(&path, || Installation::generate(entropy).to_string())?;
+        Installation::parse(text.trim())
+            .map_err(|error| error.context(format!("{} is not as Atlas wrote it", path.display())))
+    }
+
+    /// The master key: the configured one, else that of this directory, which is made if `may_make` says so.
+    ///
+    /// A store that has records never lets a missing key be remade (rule P6): it passes `false`.
+    pub fn master_key(
+        &self,
+        configured: Option<&Secret>,
+        may_make: bool,
+        entropy: &dyn Entropy,
+    ) -> Result<MasterKey> {
+        if let Some(text) = configured.filter(|text| !text.is_empty()) {
+            return MasterKey::parse(text).map_err(|error| Error::validation(format!("master_key: {error}")));
+        }
+        let path = self.path.join("master.key");
+        let there = files::read(&path).map_err(|cause| files::error("read", &path, &cause))?;
+        if there.is_none() && !may_make {
+            return Err(Error::new(
+                ErrorKind::NotFound,
+                format!(
+                    "{} is missing, and a new key would lock every user out; restore it, or set master_key",
+                    path.display()
+                ),
+            ));
+        }
+        let text = made_once(&path, || MasterKey::generate(entropy).to_secret().expose().to_owned())?;
+        MasterKey::parse(&Secret::new(text.trim()))
+            .map_err(|error| Error::new(ErrorKind::Decode, format!("{}: {error}", path.display())))
+    }
+
+    /// Where the intents of one-off spawns stand.
+    pub fn intents(&self) -> PathBuf {
+        self.path.join("intents")
+    }
+
+    /// The accounts of the `local` provider that have a folder here.
+    pub(crate) fn local_accounts(&self) -> Result<Vec<ProviderId>> {
+        let folder = self.path.join("local");
+        let paths = files::list(&folder).map_err(|cause| files::error("read", &folder, &cause))?;
+        let name = |path: &PathBuf| ProviderId::parse(path.file_name()?.to_str()?).ok();
+        Ok(paths.iter().filter_map(name).collect())
+    }
+}
+
+/// The content of a file that is made once and never changed, whoever comes first.
+fn made_once(path: &Path, make: impl FnOnce() -> String) -> Result<String> {
+    let read = || files::read(path).map_err(|cause| files::error("read", path, &cause));
+    let bytes = if let Some(bytes) = read()? {
+        bytes
+    } else {
+        match files::create_durably(path, make().as_bytes()) {
+            Ok(()) => {}
+            Err(cause) if cause.kind() == std::io::ErrorKind::AlreadyExists => {}
+            Err(cause) => return Err(files::error("write", path, &cause)),
+        }
+        read()?.unwrap_or_default()
+    };
+    String::from_utf8(bytes).map_err(|_| Error::new(ErrorKind::Decode, format!("{} is no text", path.display())))
+}
