@@ -1,0 +1,237 @@
+//! Failures by name: what a cloud can do to its caller, each seen on a real one.
+
+mod plan;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::time::Duration;
+
+use atlas_core::{ComputeStatus, Effect, Error, ErrorKind, Result};
+
+pub(crate) use plan::Strike;
+pub use plan::{FaultPlan, Operation, Rule};
+
+/// How long the faults that take a while last when only their name is given.
+const AN_HOUR: Duration = Duration::from_hours(1);
+/// How long an answer is late when only its fault's name is given.
+const LATE: Duration = Duration::from_secs(30);
+/// How much of a name is kept when only the fault's name is given: less than any mark needs.
+const CUT: usize = 40;
+
+/// One way in which a cloud fails its caller.
+///
+/// [`suits`](Self::suits) says in which operations a fault can happen. Several may happen in one call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Fault {
+    /// The cloud is not reached: `transport`, effect `not_sent`.
+    FailsBefore,
+    /// The cloud answers 500 and did nothing, which its caller cannot know: `provider`, effect `unknown`.
+    Errs,
+    /// The cloud acts, and answers 500: `provider`, effect `unknown`.
+    ActsThenErrs,
+    /// The cloud acts, and its answer is lost: `timeout`, effect `unknown`.
+    LosesAnswer,
+    /// The cloud acts, and answers nonsense: `decode`, effect `unknown`.
+    Garbles,
+    /// The cloud acts, and its answer comes so much later.
+    AnswersLate(Duration),
+    /// The cloud acts, and its answer never comes: the call ends by its own time-out, if it has one.
+    NeverAnswers,
+    /// What was sent takes effect only so much later. A create answers `timeout`, everything else says yes at once.
+    LandsLate(Duration),
+    /// The machine is made and bills at once, and no read shows it for so long.
+    AppearsLate(Duration),
+    /// The cloud says yes, and does nothing.
+    Ignores,
+    /// The cloud makes the machine, and answers an error that names it as left over: `provider`.
+    LeavesLeftover,
+    /// The cloud makes two machines, and answers one.
+    Duplicates,
+    /// The cloud keeps only so many characters of the name.
+    CutsName(usize),
+    /// The cloud writes the name in its own way.
+    AltersName,
+    /// Of what is asked for nothing is free: `no_capacity`.
+    CapacityGone,
+    /// A limit of the account is reached: `quota`.
+    QuotaReached,
+    /// Too many calls, for so long: `rate_limited`.
+    RateLimited(Duration),
+    /// The key is not known: `unauthorized`.
+    Unauthorized,
+    /// The key may not do this: `forbidden`.
+    Forbidden,
+    /// The call acts under another account's key, and while this may still happen `scope` says so.
+    AnotherAccount,
+    /// The answer shows the machine in this status, whatever it is doing.
+    LiesStatus(ComputeStatus),
+    /// The answer leaves machines out and does not say so: the one of the rule, or the younger half of all.
+    ListsShort,
+    /// The search did not look everywhere, found nothing and says so.
+    LooksPartly,
+    /// The machine has a new id before the call arrives.
+    Migrates,
+    /// From this call on, and for so long, the machine is not found.
+    Hides(Duration),
+}
+
+impl Fault {
+    /// Every fault, with the spans that its name alone stands for.
+    pub fn all() -> Vec<Self> {
+        vec![
+            Self::FailsBefore,
+            Self::Errs,
+            Self::ActsThenErrs,
+            Self::LosesAnswer,
+            Self::Garbles,
+            Self::AnswersLate(LATE),
+            Self::NeverAnswers,
+            Self::LandsLate(AN_HOUR),
+            Self::AppearsLate(AN_HOUR),
+            Self::Ignores,
+            Self::LeavesLeftover,
+            Self::Duplicates,
+            Self::CutsName(CUT),
+            Self::AltersName,
+            Self::CapacityGone,
+            Self::QuotaReached,
+            Self::RateLimited(LATE),
+            Self::Unauthorized,
+            Self::Forbidden,
+            Self::AnotherAccount,
+            Self::LiesStatus(ComputeStatus::Stopped),
+            Self::ListsShort,
+            Self::LooksPartly,
+            Self::Migrates,
+            Self::Hides(AN_HOUR),
+        ]
+    }
+
+    /// Its name, as files of faults write it.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::FailsBefore => "fails-before",
+            Self::Errs => "errs",
+            Self::ActsThenErrs => "acts-then-errs",
+            Self::LosesAnswer => "loses-answer",
+            Self::Garbles => "garbles",
+            Self::AnswersLate(_) => "answers-late",
+            Self::NeverAnswers => "never-answers",
+            Self::LandsLate(_) => "lands-late",
+            Self::AppearsLate(_) => "appears-late",
+            Self::Ignores => "ignores",
+            Self::LeavesLeftover => "leaves-leftover",
+            Self::Duplicates => "duplicates",
+            Self::CutsName(_) => "cuts-name",
+            Self::AltersName => "alters-name",
+            Self::CapacityGone => "capacity-gone",
+            Self::QuotaReached => "quota-reached",
+            Self::RateLimited(_) => "rate-limited",
+            Self::Unauthorized => "unauthorized",
+            Self::Forbidden => "forbidden",
+            Self::AnotherAccount => "another-account",
+            Self::LiesStatus(_) => "lies-status",
+            Self::ListsShort => "lists-short",
+            Self::LooksPartly => "looks-partly",
+            Self::Migrates => "migrates",
+            Self::Hides(_) => "hides",
+        }
+    }
+
+    /// The fault of this name, with its usual span: an hour for what lands, appears or is found late, half a minute for
+    /// answers. An unknown name is a `validation` error that lists them all.
+    pub fn from_name(name: &str) -> Result<Self> {
+        let all = Self::all();
+        let known = all.iter().map(Self::name).collect::<Vec<_>>().join(", ");
+        all.into_iter().find(|fault| fault.name() == name).ok_or_else(|| {
+            Error::validation(format!("\"{}\" is no fault; there are {known}", atlas_core::error::excerpt(name)))
+        })
+    }
+
+    /// Whether it can happen in `operation`.
+    pub const fn suits(&self, operation: Operation) -> bool {
+        use Operation as O;
+        let reads = matches!(operation, O::Get | O::List | O::Find);
+        match self {
+            Self::FailsBefore
+            | Self::Errs
+            | Self::ActsThenErrs
+            | Self::LosesAnswer
+            | Self::Garbles
+            | Self::AnswersLate(_)
+            | Self::NeverAnswers
+            | Self::RateLimited(_)
+            | Self::Unauthorized
+            | Self::Forbidden
+            | Self::AnotherAccount => true,
+            Self::LandsLate(_) | Self::Ignores => !reads,
+            Self::AppearsLate(_)
+            | Self::LeavesLeftover
+            | Self::Duplicates
+            | Self::CutsName(_)
+            | Self::AltersName
+            | Self::QuotaReached => matches!(operation, O::Spawn),
+            Self::CapacityGone => matches!(operation, O::Spawn | O::Start),
+            Self::LiesStatus(_) => reads || matches!(operation, O::Spawn),
+            Self::ListsShort => matches!(operation, O::List | O::Find),
+            Self::LooksPartly => matches!(operation, O::Find),
+            Self::Migrates | Self::Hides(_) => !matches!(operation, O::Spawn),
+        }
+    }
+
+    /// The error of a call that ends by this fault before the cloud acted.
+    pub(crate) fn refusal(&self) -> Option<Error> {
+        let rejected = |kind, status, message: &str| {
+            Some(Error::new(kind, message).with_effect(Effect::Rejected).with_status(status))
+        };
+        match self {
+            Self::FailsBefore => Some(Error::transport("the cloud could not be reached").with_effect(Effect::NotSent)),
+            Self::Errs => Some(Error::new(ErrorKind::Provider, "the cloud failed inside").with_status(500)),
+            Self::CapacityGone => Some(Error::no_capacity("no such machine is free; try again, or ask for another")),
+            Self::QuotaReached => rejected(ErrorKind::Quota, 403, "the account's limit of machines is reached"),
+            Self::RateLimited(wait) => {
+                rejected(ErrorKind::RateLimited, 429, "too many calls").map(|error| error.with_retry_after(*wait))
+            }
+            Self::Unauthorized => rejected(ErrorKind::Unauthorized, 401, "the key is not known to the cloud"),
+            Self::Forbidden => rejected(ErrorKind::Forbidden, 403, "the key may not do this"),
+            Self::ActsThenErrs
+            | Self::LosesAnswer
+            | Self::Garbles
+            | Self::AnswersLate(_)
+            | Self::NeverAnswers
+            | Self::LandsLate(_)
+            | Self::AppearsLate(_)
+            | Self::Ignores
+            | Self::LeavesLeftover
+            | Self::Duplicates
+            | Self::CutsName(_)
+            | Self::AltersName
+            | Self::AnotherAccount
+            | Self::LiesStatus(_)
+            | Self::ListsShort
+            | Self::LooksPartly
+            | Self::Migrates
+            | Self::Hides(_) => None,
+        }
+    }
+
+    /// The error that takes the place of the answer, although the cloud did what it was asked.
+    pub(crate) fn lost_answer(&self, operation: Operation) -> Option<Error> {
+        let lost = || Some(Error::timeout("the cloud did not answer; it may have acted"));
+        match self {
+            Self::ActsThenErrs => Some(Error::new(ErrorKind::Provider, "the cloud failed inside").with_status(500)),
+            Self::LosesAnswer => lost(),
+            Self::Garbles => Some(Error::new(ErrorKind::Decode, "the cloud's answer cannot be read")),
+            Self::LandsLate(_) if operation == Operation::Spawn => lost(),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.name())
+    }
+}

@@ -1,0 +1,11 @@
+//! The mock provider through its public interface alone, as a user's tests see it.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on shall end there")]
+
+mod accounts;
+mod addresses;
+mod faults;
+mod life;
+mod money;
+mod one_off;
+mod support;
+mod timing;
