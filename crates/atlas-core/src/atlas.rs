@@ -150,7 +150,9 @@ impl Atlas {
 
     /// An account by name. An unknown name is a `validation` error that lists the known ones.
     pub fn provider(&self, name: &str) -> Result<Account> {
-        Ok(Account::new(self.build(&ProviderId::parse(name)?)?, Arc::new(self.surroundings()?)))
+        let id = ProviderId::parse(name)
+            .map_err(|error| Error::validation(format!("{}; known are {}", error.message(), self.known_text())))?;
+        Ok(Account::new(self.build(&id)?, Arc::new(self.surroundings()?)))
     }
 
     /// An account by value: as good as a configured one.
@@ -187,8 +189,8 @@ impl Atlas {
             .only(kind, factory.settings())
             .and_then(|()| factory.build(id, &settings, &self.build_context(id)?))
             .map_err(|error| error.with_provider(id))?;
-        self.built().insert(id.clone(), provider.clone());
-        Ok(provider)
+        // Whoever was first, if two asked at once: all hold the same one.
+        Ok(self.built().entry(id.clone()).or_insert(provider).clone())
     }
 
     /// What the accounts share on disk.

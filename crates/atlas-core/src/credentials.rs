@@ -4,7 +4,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-use atlas_auth::{BearerToken, DEFAULT_KEY_ID, Entropy, KeyPurpose, MasterKey, PRESHARED_KEY_ENV, SIGNING_KEY_ENV, Secret};
+use atlas_auth::{
+    BearerToken, DEFAULT_KEY_ID, Entropy, KeyPurpose, MasterKey, PRESHARED_KEY_ENV, SIGNING_KEY_ENV, Secret,
+};
 use atlas_auth::{Timestamp, UrlSigner};
 use serde::{Deserialize, Serialize};
 
@@ -76,9 +78,7 @@ impl Credentials {
         let token = token.to_string();
         match auth {
             Auth::None => Self::None,
-            Auth::Bearer => {
-                Self::Bearer(BearerToken::from_secret(master.derive(KeyPurpose::Bearer, &token, epoch)))
-            }
+            Auth::Bearer => Self::Bearer(BearerToken::from_secret(master.derive(KeyPurpose::Bearer, &token, epoch))),
             Auth::SignedUrl => Self::signing(master.derive(KeyPurpose::Signing, &token, epoch)),
         }
     }
@@ -145,12 +145,21 @@ pub struct Spawned {
     pub compute: crate::Compute,
     /// The keys.
     pub credentials: Credentials,
+    /// Whether its key may travel over plain http (rule C12).
+    pub(crate) allow_plain_http: bool,
 }
 
 impl Spawned {
     /// Puts the two together.
     pub fn new(compute: crate::Compute, credentials: Credentials) -> Self {
-        Self { compute, credentials }
+        Self { compute, credentials, allow_plain_http: false }
+    }
+
+    /// Whether the machine's key may travel over plain http where its cloud offers nothing better (rule C12).
+    #[must_use]
+    pub fn allow_plain_http(mut self, allow: bool) -> Self {
+        self.allow_plain_http = allow;
+        self
     }
 }
 

@@ -97,8 +97,10 @@ pub enum TokenKind {
     Session,
     /// A machine that somebody spawned by hand: shown, priced, never reaped (O6).
     Plain,
-    /// Kept for later: a machine of a pool or a task. This version ends none of them.
-    Reserved(u8),
+    /// A machine of a pool. Kept for a later version: this one ends none of them.
+    Pool,
+    /// A machine of a task. Kept for a later version: this one ends none of them.
+    Task,
 }
 
 impl TokenKind {
@@ -106,7 +108,8 @@ impl TokenKind {
         match self {
             Self::Session => 0,
             Self::Plain => 1,
-            Self::Reserved(code) => code,
+            Self::Pool => 2,
+            Self::Task => 3,
         }
     }
 
@@ -114,7 +117,8 @@ impl TokenKind {
         match code {
             0 => Self::Session,
             1 => Self::Plain,
-            other => Self::Reserved(other),
+            2 => Self::Pool,
+            _ => Self::Task,
         }
     }
 }
@@ -131,7 +135,7 @@ impl SpawnToken {
     pub fn generate(kind: TokenKind, entropy: &dyn Entropy) -> Self {
         let mut random = [0; 16];
         entropy.fill(&mut random);
-        Self { code: kind.code() & 3, random: u128::from_be_bytes(random) }
+        Self { code: kind.code(), random: u128::from_be_bytes(random) }
     }
 
     /// Reads 26 characters of base32.
@@ -241,7 +245,9 @@ impl Mark {
         }
         let room = limit.saturating_sub(core.len() + 1);
         Ok(match &self.name {
-            Some(name) if room > 0 => format!("{core}-{}", name[..name.floor_char_boundary(room)].trim_end_matches('-')),
+            Some(name) if room > 0 => {
+                format!("{core}-{}", name[..name.floor_char_boundary(room)].trim_end_matches('-'))
+            }
             _ => core,
         }
         .trim_end_matches('-')

@@ -48,12 +48,7 @@ impl StateDir {
     /// The master key: the configured one, else that of this directory, which is made if `may_make` says so.
     ///
     /// A store that has records never lets a missing key be remade (rule P6): it passes `false`.
-    pub fn master_key(
-        &self,
-        configured: Option<&Secret>,
-        may_make: bool,
-        entropy: &dyn Entropy,
-    ) -> Result<MasterKey> {
+    pub fn master_key(&self, configured: Option<&Secret>, may_make: bool, entropy: &dyn Entropy) -> Result<MasterKey> {
         if let Some(text) = configured.filter(|text| !text.is_empty()) {
             return MasterKey::parse(text).map_err(|error| Error::validation(format!("master_key: {error}")));
         }

@@ -1,3 +1,5 @@
+//! Keys differ exactly when what they are derived from differs, and their form is frozen.
+
 use proptest::prelude::*;
 use proptest::sample::select;
 

@@ -1,3 +1,5 @@
+//! What is sealed opens only under its own key, scope and context, and only unaltered.
+
 use proptest::prelude::*;
 
 use super::{SealError, Sealed, Sealer};

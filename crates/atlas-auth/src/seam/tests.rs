@@ -1,3 +1,5 @@
+//! Times read as they were written, and a seed gives the same numbers again.
+
 use std::time::Duration;
 
 use proptest::prelude::*;

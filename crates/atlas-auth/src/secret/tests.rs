@@ -1,3 +1,5 @@
+//! A secret shows itself nowhere but where it is exposed.
+
 use super::Secret;
 
 const CANARY: &str = "canary-5d0c";

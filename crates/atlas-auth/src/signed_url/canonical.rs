@@ -22,7 +22,7 @@ pub(super) struct Target {
 pub(super) struct Parameters {
     /// Seconds since 1970.
     pub(super) expires: i64,
-    pub(super) key: String,
+    pub(super) key: String, // not a secret: the name of a query parameter
     /// Still as text.
     pub(super) signature: String,
 }

@@ -1,3 +1,5 @@
+//! A signed URL is admitted as it was signed, until it expires, and not with one bit changed.
+
 use std::fmt::Write;
 
 use proptest::prelude::*;

@@ -1,3 +1,5 @@
+//! Tokens are random and strict, and are known again only by their hash.
+
 use proptest::prelude::*;
 
 use super::{BearerToken, TokenHash, TokenHashError};

@@ -3,12 +3,11 @@
 //! What is rented here is plain: no store tracks it and no idle time ends it. Its record is one file
 //! ([`FileIntents`]); whoever finds a file that is not closed carries it on ([`Account::settle`]).
 
+mod evidence;
 mod preference;
 mod release;
 mod settle;
 mod spawn;
-#[cfg(test)]
-mod tests;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,8 +17,8 @@ use atlas_auth::{Clock, Entropy};
 pub use settle::Settled;
 
 use crate::{
-    CallContext, Compute, ComputeFilter, ComputeId, Deployment, Error, FileIntents, Installation, LogOptions,
-    LogStream, Probe, Provider, ProviderExt, Result, Spawned, probe,
+    CallContext, Compute, ComputeFilter, ComputeId, Deployment, Error, FileIntents, Installation, IntentPhase,
+    LogOptions, LogStream, Probe, Provider, ProviderExt, Result, Spawned, probe,
 };
 
 /// What an operator allows beyond the ordinary (rule O6).
@@ -116,7 +115,7 @@ impl Account {
     /// Stops a machine, keeping its disk; returns when a read shows it stopped, at most `timeout` later.
     pub async fn stop(&self, id: impl AsRef<ComputeId>, permission: Permission, timeout: Duration) -> Result<Compute> {
         let id = id.as_ref();
-        self.permit(&self.provider.get(&self.context, id).await?, permission, "stop")?;
+        self.permit(&self.get(id).await?, permission, "stop")?;
         self.provider.stop(&self.context, id).await?;
         self.provider.wait_stopped(&self.context, id, timeout).await
     }
@@ -124,7 +123,7 @@ impl Account {
     /// Asks that a machine be stopped, and does not wait for it.
     pub async fn stop_soon(&self, id: impl AsRef<ComputeId>, permission: Permission) -> Result<()> {
         let id = id.as_ref();
-        self.permit(&self.provider.get(&self.context, id).await?, permission, "stop")?;
+        self.permit(&self.get(id).await?, permission, "stop")?;
         self.provider.stop(&self.context, id).await
     }
 
@@ -173,7 +172,9 @@ impl Account {
         };
         if compute.status.is_over() {
             let message = format!("machine {} is {} and will not become ready", compute.id, compute.status);
-            return Err(Error::new(crate::ErrorKind::Provider, message).with_provider(self.provider.id()));
+            let error = Error::new(crate::ErrorKind::Provider, message).with_provider(self.provider.id());
+            let is_gone = compute.status == crate::ComputeStatus::Terminated;
+            return Err(if is_gone { error } else { error.with_leftover(compute.id) });
         }
         if compute.status != crate::ComputeStatus::Running {
             return Ok((false, compute));
@@ -181,6 +182,8 @@ impl Account {
         if compute.first_http().is_none() {
             return Ok((true, compute));
         }
+        // Its address may have come only now.
+        spawn::refuse_plain_http(spawned, &compute).map_err(|error| error.with_leftover(compute.id.clone()))?;
         let question = probe::question(&compute, None, &spawned.credentials, &*self.surroundings.clock)?;
         let Some(question) = question else { return Ok((false, compute)) };
         let signs = &self.provider.traits().proxy;
@@ -198,8 +201,9 @@ impl Account {
         if window.is_zero() {
             return Ok(atlas_auth::Timestamp::EPOCH);
         }
-        let record = self.record_of(id).await?;
-        Ok(record.map_or(atlas_auth::Timestamp::EPOCH, |record| record.intent.opened_at.plus(window)))
+        // What is being ended is missing for a good reason.
+        let bound = self.record_of(id).await?.filter(|record| matches!(record.phase, IntentPhase::Bound { .. }));
+        Ok(bound.map_or(atlas_auth::Timestamp::EPOCH, |record| record.made_at().plus(window)))
     }
 
     fn now(&self) -> atlas_auth::Timestamp {

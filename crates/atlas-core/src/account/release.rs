@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
+use super::evidence::Look;
 use super::{Account, Permission};
-use crate::intents::IntentPhase;
-use crate::proof::Absence;
+use crate::intents::{IntentPhase, IntentRecord, Whose};
 use crate::{
-    Compute, ComputeFilter, ComputeId, ComputeStatus, Error, Intents, Mark, Proof, Result, SpawnToken,
+    Compute, ComputeId, ComputeStatus, Effect, Error, ErrorKind, Intent, Mark, Proof, RecordKey, Result, SpawnToken,
     TokenKind,
 };
 
@@ -15,9 +15,9 @@ impl Account {
     ///
     /// Refuses a machine that is marked as a session's, and one without the mark of this deployment. An id that a record
     /// here knows and the cloud does not is a success; one that nobody knows is `not_found`. On `timeout` the record
-    /// stays, and `reap` carries it on.
+    /// stays, and `reap` carries it on. Repeats safely.
     pub async fn terminate(&self, id: impl AsRef<ComputeId>) -> Result<()> {
-        self.terminate_with(id, Permission::ordinary(), Duration::from_secs(120)).await
+        self.terminate_with(id, Permission::ordinary(), Duration::from_mins(2)).await
     }
 
     /// As [`terminate`](Self::terminate), with more allowed and another bound.
@@ -28,173 +28,195 @@ impl Account {
         timeout: Duration,
     ) -> Result<()> {
         let id = id.as_ref();
-        self.record_ending(id, permission).await?;
-        self.end_recorded(id, "asked", timeout).await
+        match self.to_be_ended(id, permission).await? {
+            Some(record) => self.end(record, id, "asked", timeout).await,
+            None => Ok(()),
+        }
     }
 
     /// Asks that a machine be ended, and does not wait for the proof: `reap` does.
     pub async fn terminate_soon(&self, id: impl AsRef<ComputeId>, permission: Permission) -> Result<()> {
         let id = id.as_ref();
-        self.record_ending(id, permission).await?;
-        let Some(record) = self.record_of(id).await? else { return Ok(()) };
-        self.surroundings.intents.releasing(record.intent.token(), id, "asked")?;
-        self.provider.terminate(&self.context, id).await
+        let Some(mut record) = self.to_be_ended(id, permission).await?.filter(IntentRecord::is_living) else {
+            return Ok(());
+        };
+        // A disk that takes no record must not keep a machine alive: the cloud is told first, the caller afterwards.
+        let recorded = self.surroundings.intents.releasing(record.key(), id, "asked");
+        if recorded.is_ok() {
+            self.release_step(record.key()).await?;
+        } else {
+            self.look(&mut record, id).await?;
+        }
+        recorded
     }
 
-    /// Refuses what may not be ended; makes a record where there is none, so that a crash forgets nothing.
-    async fn record_ending(&self, id: &ComputeId, permission: Permission) -> Result<()> {
-        let known = self.record_of(id).await?;
+    /// Refuses what may not be ended. The record under which it is to be ended, made where there was none, so that a crash
+    /// forgets nothing; `None` where the machine is gone and its id a stranger's.
+    async fn to_be_ended(&self, id: &ComputeId, permission: Permission) -> Result<Option<IntentRecord>> {
+        let known = match self.record_of(id).await? {
+            Some(record) if record.is_living() => Some(self.in_scope(record).await?),
+            other => other,
+        };
         let compute = match self.provider.get(&self.context, id).await {
             Ok(compute) => compute,
-            Err(error) if error.is_not_found() && known.is_some() => return Ok(()),
-            Err(error) => return Err(error),
-        };
-        self.permit(&compute, permission, "terminate")?;
-        if known.is_none() {
-            let mark = compute.mark.clone().unwrap_or_else(|| {
-                let shared = &self.surroundings;
-                let token = SpawnToken::generate(TokenKind::Plain, &*shared.entropy);
-                Mark::new(shared.deployment.clone(), shared.installation.clone(), token, None)
-            });
-            let scope = self.provider.scope(&self.context);
-            let why = if permission.force { "asked, by force" } else { "asked" };
-            self.surroundings.intents.take_over(mark, self.provider.id(), scope, id, why)?;
-        }
-        Ok(())
-    }
-
-    /// Whether this machine may be stopped or ended by hand (rule O6).
-    pub(super) fn permit(&self, compute: &Compute, permission: Permission, verb: &str) -> Result<()> {
-        let id = &compute.id;
-        let ours = compute.mark.as_ref().filter(|mark| mark.deployment == self.surroundings.deployment);
-        let refused = match ours.map(|mark| mark.token.kind()) {
-            Some(TokenKind::Plain) => None,
-            Some(TokenKind::Session | TokenKind::Reserved(_)) if permission.force => None,
-            Some(TokenKind::Session) => Some(format!(
-                "machine {id} belongs to a session, whose user would lose it: end the session, or say --force"
-            )),
-            Some(TokenKind::Reserved(_)) => Some(format!(
-                "machine {id} was made by a newer Atlas for a purpose that this one does not know: say --force to {verb} it"
-            )),
-            None if permission.foreign => None,
-            None => Some(format!(
-                "machine {id} does not bear the mark of deployment {}: say --foreign to {verb} it",
-                self.surroundings.deployment
-            )),
-        };
-        match refused {
-            None => Ok(()),
-            Some(message) => Err(Error::validation(message).with_provider(self.provider.id())),
-        }
-    }
-
-    /// Ends a machine that a record here knows, until the proof or the end of `timeout`.
-    pub(super) async fn end_recorded(&self, id: &ComputeId, why: &str, timeout: Duration) -> Result<()> {
-        let record = self.record_of(id).await?.ok_or_else(|| {
-            Error::not_found(format!("no record here knows machine {id}")).with_provider(self.provider.id())
-        })?;
-        let token = record.intent.token();
-        self.surroundings.intents.releasing(token, id, why)?;
-        let until_gone = async {
-            let mut pause = Duration::from_millis(50);
-            let mut last = None;
-            loop {
-                match self.release_step(token).await {
-                    Ok(true) => return Ok(()),
-                    Ok(false) => {}
-                    Err(error) if error.is_transient() || error.is_not_found() => last = Some(error),
-                    Err(error) => return Err((error, last)),
-                }
-                tokio::time::sleep(pause).await;
-                pause = (pause * 2).min(Duration::from_secs(5));
+            Err(error) => {
+                // What was rented here may be ended, whether this read shows it or not.
+                let is_ours = known.as_ref().is_some_and(|record| error.is_not_found() || record.is_living());
+                let may_pass = error.is_not_found() || error.is_transient();
+                return if is_ours && may_pass { Ok(known) } else { Err(error) };
             }
         };
-        match tokio::time::timeout(timeout, until_gone).await {
+        if let Some(record) = known {
+            let is_ending = matches!(record.phase, IntentPhase::Releasing { .. });
+            match record.whose(&compute) {
+                Whose::Ours if is_ending || compute.status == ComputeStatus::Terminated => return Ok(Some(record)),
+                Whose::Ours if record.is_living() => {
+                    self.permit(&compute, permission, "terminate")?;
+                    return Ok(Some(record));
+                }
+                Whose::Strangers => {
+                    self.surroundings.intents.close(&record, Proof::Gone)?;
+                    if !permission.foreign {
+                        return Ok(None);
+                    }
+                }
+                // It was closed and is there all the same, or an operator must say whose it is.
+                Whose::Ours | Whose::Unclear => {}
+            }
+        }
+        let why = self.permit(&compute, permission, "terminate")?;
+        self.surroundings.intents.take_over(self.intent_for(&compute), &compute, why).map(Some)
+    }
+
+    /// What a record says of a machine that no create here made.
+    fn intent_for(&self, compute: &Compute) -> Intent {
+        let mark = crate::provider::mark_of(compute).unwrap_or_else(|| {
+            let shared = &self.surroundings;
+            let token = SpawnToken::generate(TokenKind::Plain, &*shared.entropy);
+            Mark::new(shared.deployment.clone(), shared.installation.clone(), token, None)
+        });
+        let (now, scope) = (self.now(), self.provider.scope(&self.context));
+        Intent::machine(mark, self.provider.id(), scope, now, now)
+    }
+
+    /// Whether this machine may be stopped or ended by hand (rule O6), and on whose word.
+    pub(super) fn permit(&self, compute: &Compute, permission: Permission, verb: &str) -> Result<&'static str> {
+        let id = &compute.id;
+        let ours = crate::provider::mark_of(compute).filter(|mark| mark.deployment == self.surroundings.deployment);
+        let message = match ours.map(|mark| mark.token.kind()) {
+            Some(TokenKind::Plain) => return Ok("asked"),
+            Some(TokenKind::Session | TokenKind::Pool | TokenKind::Task) if permission.force => {
+                return Ok("asked, by force");
+            }
+            Some(TokenKind::Session) => {
+                format!("machine {id} belongs to a session, whose user would lose it: end the session, or say --force")
+            }
+            Some(TokenKind::Pool | TokenKind::Task) => format!(
+                "machine {id} was made by a newer Atlas for a purpose that this one does not know: say --force to {verb} it"
+            ),
+            None if permission.foreign => return Ok("asked, as foreign"),
+            None => format!(
+                "machine {id} does not bear the mark of deployment {}: say --foreign to {verb} it",
+                self.surroundings.deployment
+            ),
+        };
+        Err(Error::validation(message).with_provider(self.provider.id()))
+    }
+
+    /// Ends the machine of a record, until the proof or the end of `timeout`.
+    ///
+    /// A disk that takes no record must not keep a machine alive: then the evidence is kept here, and the record is
+    /// closed by a later look.
+    pub(super) async fn end(&self, record: IntentRecord, id: &ComputeId, why: &str, timeout: Duration) -> Result<()> {
+        let recorded = self.surroundings.intents.releasing(record.key(), id, why);
+        let mut last = None;
+        let ended = tokio::time::timeout(timeout, self.until_gone(record, id, recorded.is_ok(), &mut last)).await;
+        let carried_on = match &recorded {
+            Ok(()) => "its record stays, and `atlas reap` carries it on".to_owned(),
+            Err(error) => format!("nor could it be recorded that it is to go ({})", error.message()),
+        };
+        match ended {
             Ok(Ok(())) => Ok(()),
-            Ok(Err((error, _))) => Err(error.context(format!("machine {id} is still recorded as being ended"))),
-            Err(_) => Err(Error::timeout(format!(
-                "machine {id} is not proven gone after {}; its record stays, and `atlas reap` carries it on",
-                crate::duration::format(timeout)
-            ))
-            .with_provider(self.provider.id())
-            .with_operation("terminate")
-            .with_leftover(id.clone())),
+            Ok(Err(error)) => Err(error.context(format!("machine {id} is not proven gone, {carried_on}"))),
+            Err(_) => {
+                let last = last.map(|error: Error| format!("; the last answer was: {error}")).unwrap_or_default();
+                let waited = crate::duration::format(timeout);
+                Err(Error::timeout(format!("machine {id} is not proven gone after {waited}; {carried_on}{last}"))
+                    .with_provider(self.provider.id())
+                    .with_operation("terminate")
+                    .with_leftover(id.clone()))
+            }
+        }
+    }
+
+    async fn until_gone(
+        &self,
+        mut record: IntentRecord,
+        id: &ComputeId,
+        recorded: bool,
+        last: &mut Option<Error>,
+    ) -> Result<()> {
+        let (key, mut id) = (record.key(), id.clone());
+        let mut pause = Duration::from_millis(50);
+        loop {
+            let step = if recorded {
+                self.release_step(key).await
+            } else {
+                self.look(&mut record, &id).await.map(|look| match look {
+                    Look::Gone => true,
+                    Look::NotYet => false,
+                    Look::Moved(moved) => {
+                        id = moved;
+                        false
+                    }
+                })
+            };
+            match step {
+                Ok(true) => return Ok(()),
+                Ok(false) => {}
+                Err(error) if is_final(&error) => return Err(error),
+                Err(error) => *last = Some(error),
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(Duration::from_secs(5));
         }
     }
 
     /// One step towards the proven end of a machine that is recorded as being ended; `true` when it is proven.
-    pub(super) async fn release_step(&self, token: SpawnToken) -> Result<bool> {
+    pub(super) async fn release_step(&self, key: RecordKey) -> Result<bool> {
         let intents = &self.surroundings.intents;
-        let Some(mut record) = intents.get(token)? else { return Ok(true) };
-        let IntentPhase::Releasing { compute: id, .. } = record.phase.clone() else {
-            return Ok(matches!(record.phase, IntentPhase::Closed { .. }));
-        };
-        let scope = self.provider.scope(&self.context);
-        match self.provider.get(&self.context, &id).await {
-            Ok(compute) if compute.status == ComputeStatus::Terminated => {
-                intents.closed(token, Proof::Gone).await?;
-                return Ok(true);
-            }
-            Ok(compute) if compute.mark.as_ref().is_some_and(|mark| mark.token != token) => {
-                // The cloud gave the id to somebody else's machine: ours is gone, and that one is not ours to end.
-                intents.closed(token, Proof::Gone).await?;
-                return Ok(true);
-            }
-            Ok(compute) => {
-                record.absence.seen();
-                intents.observed(token, &record.absence)?;
-                // Said again while it is terminating, for whoever began that may have died over it; a cloud that is
-                // at it may refuse then, and that means nothing.
-                let asked = self.provider.terminate(&self.context, &id).await;
-                if compute.status != ComputeStatus::Terminating {
-                    asked?;
-                }
-                return Ok(false);
-            }
-            Err(error) if error.is_not_found() => {
-                record.absence.missing(self.now(), &scope, &record.intent.scope);
-            }
-            Err(error) => return Err(error),
+        let Some(record) = intents.get(key)? else { return Ok(true) };
+        if !record.is_living() {
+            return Ok(true);
         }
-        self.look_in_listing(&id, &mut record.absence, &record.intent.scope).await?;
-        intents.observed(token, &record.absence)?;
-        let proven = record.absence.proves_gone(self.provider.traits(), record.intent.opened_at, true);
-        if proven {
-            intents.closed(token, Proof::Gone).await?;
-        } else if !matches!(self.provider.traits().gone, crate::GoneRule::NotFound) {
-            // A cloud that hides a machine for a moment may have refused the first word: say it again.
-            match self.provider.terminate(&self.context, &id).await {
-                Ok(()) => {}
-                Err(error) if error.is_not_found() => {}
-                Err(error) => return Err(error),
-            }
+        let mut record = self.in_scope(record).await?;
+        let IntentPhase::Releasing { compute: id, .. } = record.phase.clone() else { return Ok(false) };
+        let look = self.look(&mut record, &id).await;
+        // What was seen is kept, whatever the cloud said to it.
+        let kept = intents.observed(&record);
+        match look? {
+            Look::Gone => return Ok(!intents.close(&record, Proof::Gone)?.is_living()),
+            Look::Moved(moved) => intents.moved(key, &moved)?,
+            Look::NotYet => kept?,
         }
-        Ok(proven)
+        Ok(false)
     }
+}
 
-    async fn look_in_listing(&self, id: &ComputeId, absence: &mut Absence, rental: &crate::Scope) -> Result<()> {
-        let listed = self.provider.list(&self.context, &ComputeFilter::all()).await?;
-        match listed.iter().find(|compute| compute.id == *id) {
-            Some(compute) if compute.status != ComputeStatus::Terminated => absence.seen(),
-            _ => absence.unlisted(self.now(), &self.provider.scope(&self.context), rental),
-        }
-        Ok(())
-    }
-
-    /// The record of a machine, by its id.
-    pub(super) async fn record_of(&self, id: &ComputeId) -> Result<Option<crate::IntentRecord>> {
-        let intents = self.surroundings.intents.clone();
-        let (id, provider) = (id.clone(), self.provider.id().clone());
-        crate::intents::blocking(move || {
-            Ok(intents.all()?.into_iter().rev().find(|record| {
-                record.intent.provider == provider
-                    && match &record.phase {
-                        IntentPhase::Bound { compute } | IntentPhase::Releasing { compute, .. } => *compute == id,
-                        IntentPhase::Open => false,
-                        IntentPhase::Closed { .. } => record.compute.as_ref() == Some(&id),
-                    }
-            }))
-        })
-        .await
+/// Whether asking again is of no use until somebody has done something about it.
+fn is_final(error: &Error) -> bool {
+    match error.kind() {
+        ErrorKind::Unauthorized | ErrorKind::Forbidden | ErrorKind::Unsupported | ErrorKind::Validation => true,
+        // A cloud that is busy is asked again; what was judged here and never sent stays as it is.
+        ErrorKind::Conflict => error.effect() == Effect::NotSent,
+        ErrorKind::NotFound
+        | ErrorKind::RateLimited
+        | ErrorKind::Timeout
+        | ErrorKind::Provider
+        | ErrorKind::Transport
+        | ErrorKind::Unknown
+        | ErrorKind::NoCapacity
+        | ErrorKind::Decode
+        | ErrorKind::Quota => false,
     }
 }

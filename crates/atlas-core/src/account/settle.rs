@@ -5,8 +5,8 @@ use std::time::Duration;
 use atlas_auth::Timestamp;
 
 use super::Account;
-use crate::intents::IntentPhase;
-use crate::{Compute, ComputeStatus, Effect, Error, IntentRecord, Intents, Proof, Result, proof};
+use crate::intents::{IntentPhase, Whose};
+use crate::{Compute, ComputeId, ComputeStatus, IntentRecord, Intents, Proof, Result, proof};
 
 /// What one step found out about a record.
 #[derive(Debug, Clone, PartialEq)]
@@ -48,105 +48,116 @@ impl Account {
     }
 
     /// Takes one step with a record: finds a create whose answer was lost, proves what is gone, goes on ending what is
-    /// being ended. Never ends a plain machine whose spawn succeeded. Repeats safely.
+    /// being ended. Never ends a plain machine that nobody asked to end, unless its spawn failed. Repeats safely; the
+    /// record is read again first.
     ///
-    /// A machine that appears after its record was closed is ended at the second sighting, `grace` after the first.
+    /// A machine that appears after its record was closed is ended at the second sighting, `grace` after the first; one
+    /// that had seemed to be gone is shown again.
     pub async fn settle(&self, record: &IntentRecord, grace: Duration) -> Result<Settled> {
-        let scope = self.provider.scope(&self.context);
-        if scope != record.intent.scope {
-            return Err(Error::conflict(format!(
-                "rental {} was made under {} and this account now acts under {scope}: its answers prove nothing",
-                record.intent.token(),
-                record.intent.scope
-            ))
-            .with_effect(Effect::NotSent)
-            .with_provider(self.provider.id()));
+        let intents = &self.surroundings.intents;
+        // Asked before the record is read: a sender writes its answer down before it lets go.
+        if record.phase == IntentPhase::Open && intents.is_being_sent(record.intent.token())? {
+            return Ok(Settled::BeingSent);
         }
-        match &record.phase {
+        let Some(mut record) = intents.get(record.key())? else { return Ok(Settled::Closed(Proof::Gone)) };
+        record = self.in_scope(record).await?;
+        match record.phase.clone() {
             IntentPhase::Open => self.settle_open(record).await,
-            IntentPhase::Bound { compute } => match self.provider.get(&self.context, compute).await {
-                Ok(compute) if compute.status == ComputeStatus::Terminated => self.close(record, Proof::Gone).await,
-                Ok(compute) => {
-                    let mut absence = record.absence.clone();
-                    absence.seen();
-                    self.surroundings.intents.observed(record.intent.token(), &absence)?;
-                    Ok(Settled::Plain(Box::new(compute)))
-                }
-                Err(error) if error.is_not_found() => self.settle_missing(record).await,
-                Err(error) => Err(error),
-            },
+            IntentPhase::Bound { compute } => self.settle_bound(record, &compute).await,
             IntentPhase::Releasing { .. } => {
-                if self.release_step(record.intent.token()).await? {
+                if self.release_step(record.key()).await? {
                     Ok(Settled::Closed(Proof::Gone))
                 } else {
                     Ok(Settled::Releasing)
                 }
             }
-            IntentPhase::Closed { proof, .. } => self.settle_closed(record, *proof, grace).await,
+            IntentPhase::Closed { proof, .. } => self.settle_closed(record, proof, grace).await,
         }
     }
 
-    async fn settle_open(&self, record: &IntentRecord) -> Result<Settled> {
+    async fn settle_open(&self, mut record: IntentRecord) -> Result<Settled> {
         let token = record.intent.token();
         let intents = &self.surroundings.intents;
-        if intents.is_being_sent(token)? {
-            return Ok(Settled::BeingSent);
-        }
         let found = self.provider.find_spawned(&self.context, token).await?;
         // Several can only be a cloud's duplicate or a human's clone: all bear a plain mark, so all are shown.
-        if let Some(oldest) = found.matches.into_iter().min_by_key(|compute| (compute.created_at, compute.id.clone())) {
+        if let Some(oldest) = self.unheld(found.matches, record.key())?.into_iter().next() {
             intents.bound(token, &oldest.id).await?;
             return Ok(Settled::Plain(Box::new(oldest)));
         }
         // Its sender is dead, so nothing is sent any more: only what is under way may still land.
-        let not_after = record.intent.not_after.min(self.now());
-        let settled = proof::settled_at(self.provider.traits(), not_after);
-        let mut absence = record.absence.clone();
-        absence.forget_before(settled);
+        record.intent.not_after = record.intent.not_after.min(self.now());
+        let settled = proof::settled_at(self.provider.traits(), record.intent.not_after);
+        record.absence.forget_before(settled);
         if found.complete && self.now() >= settled {
-            absence.unlisted(self.now(), &record.intent.scope, &record.intent.scope);
+            record.absence.unlisted(self.now(), &record.intent.scope, &record.intent.scope);
         }
-        if absence.proves_absent(settled) {
-            return self.close(record, Proof::Absent).await;
+        if record.absence.proves_absent(settled) {
+            return self.close(&record, Proof::Absent);
         }
-        intents.never_after(token, not_after, &absence)?;
+        intents.never_after(&record)?;
         Ok(Settled::MayLand { until: settled.max(self.now()).plus(proof::LISTINGS_APART) })
     }
 
-    async fn settle_missing(&self, record: &IntentRecord) -> Result<Settled> {
-        let token = record.intent.token();
-        let found = self.provider.find_spawned(&self.context, token).await?;
-        if let Some(moved) = found.matches.into_iter().next() {
-            self.surroundings.intents.moved(token, &moved.id)?;
+    async fn settle_bound(&self, mut record: IntentRecord, id: &ComputeId) -> Result<Settled> {
+        let intents = &self.surroundings.intents;
+        match self.provider.get(&self.context, id).await {
+            Ok(compute) if compute.status == ComputeStatus::Terminated => return self.close(&record, Proof::Gone),
+            Ok(compute) if record.whose(&compute) == Whose::Strangers => return self.close(&record, Proof::Gone),
+            Ok(compute) => {
+                record.sees(&compute);
+                intents.observed(&record)?;
+                return Ok(Settled::Plain(Box::new(compute)));
+            }
+            Err(error) if error.is_not_found() => {}
+            Err(error) => return Err(error),
+        }
+        let found = self.provider.find_spawned(&self.context, record.intent.token()).await?;
+        if let Some(moved) = self.unheld(found.matches, record.key())?.into_iter().next() {
+            intents.moved(record.key(), &moved.id)?;
             return Ok(Settled::Plain(Box::new(moved)));
         }
-        let mut absence = record.absence.clone();
-        absence.missing(self.now(), &record.intent.scope, &record.intent.scope);
+        record.absence.missing(self.now(), &record.intent.scope, &record.intent.scope);
         if found.complete {
-            absence.unlisted(self.now(), &record.intent.scope, &record.intent.scope);
+            record.absence.unlisted(self.now(), &record.intent.scope, &record.intent.scope);
         }
-        self.surroundings.intents.observed(token, &absence)?;
-        if absence.proves_gone(self.provider.traits(), record.intent.opened_at, false) {
-            return self.close(record, Proof::Gone).await;
+        intents.observed(&record)?;
+        if record.absence.proves_gone(self.provider.traits(), record.made_at(), record.read_back) {
+            return self.close(&record, Proof::Gone);
         }
         Ok(Settled::Missing)
     }
 
-    async fn settle_closed(&self, record: &IntentRecord, proof: Proof, grace: Duration) -> Result<Settled> {
-        let token = record.intent.token();
-        let found = self.provider.find_spawned(&self.context, token).await?;
-        let Some(late) = found.matches.into_iter().next() else { return Ok(Settled::Closed(proof)) };
-        let first = self.surroundings.intents.seen_after_close(token)?;
+    async fn settle_closed(&self, record: IntentRecord, proof: Proof, grace: Duration) -> Result<Settled> {
+        // What was only taken over to be ended is not watched: other machines of its token are somebody else's.
+        if record.taken_over {
+            return Ok(Settled::Closed(proof));
+        }
+        let found = self.provider.find_spawned(&self.context, record.intent.token()).await?;
+        let Some(late) = self.unheld(found.matches, record.key())?.into_iter().next() else {
+            return Ok(Settled::Closed(proof));
+        };
+        let intents = &self.surroundings.intents;
+        if proof == Proof::Gone && record.receipt.is_none() {
+            // Nobody asked to end it: its cloud had only lost sight of it (history 6).
+            intents.moved(record.key(), &late.id)?;
+            return Ok(Settled::Plain(Box::new(late)));
+        }
+        let first = intents.seen_after_close(record.key(), &late.id)?;
         let due = first.plus(grace);
         if self.now() >= due && first < self.now() {
-            self.surroundings.intents.reopen(token, &late.id, "it appeared after its record was closed")?;
+            intents.reopen(record.key(), &late.id, "it appeared after its record was closed")?;
             return Ok(Settled::Releasing);
         }
         Ok(Settled::SeenAfterClose { compute: Box::new(late), due })
     }
 
-    async fn close(&self, record: &IntentRecord, proof: Proof) -> Result<Settled> {
-        self.surroundings.intents.closed(record.intent.token(), proof).await?;
-        Ok(Settled::Closed(proof))
+    /// Closes a record, unless another process has carried it on meanwhile; then says how far.
+    fn close(&self, judged: &IntentRecord, proof: Proof) -> Result<Settled> {
+        Ok(match self.surroundings.intents.close(judged, proof)?.phase {
+            IntentPhase::Closed { proof, .. } => Settled::Closed(proof),
+            IntentPhase::Open => Settled::BeingSent,
+            IntentPhase::Bound { .. } => Settled::Missing,
+            IntentPhase::Releasing { .. } => Settled::Releasing,
+        })
     }
 }

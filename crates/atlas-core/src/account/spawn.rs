@@ -4,18 +4,19 @@ use std::time::Duration;
 
 use super::Account;
 use crate::{
-    Auth, Compute, ComputeId, ComputeRequest, Credentials, Error, ErrorKind, Intent, Intents, Mark, Proof, Result,
-    SpawnOrder, SpawnToken, Spawned, TokenKind,
+    Auth, Compute, ComputeId, ComputeRequest, Credentials, Effect, Error, ErrorKind, Intent, IntentRecord, Intents,
+    Mark, Proof, Result, SpawnOrder, SpawnToken, Spawned, TokenKind,
 };
 
 /// How long after its intent a create may still be sent.
-const MAY_SEND_FOR: Duration = Duration::from_secs(60);
+const MAY_SEND_FOR: Duration = Duration::from_mins(1);
 
 impl Account {
     /// Rents a machine, and hands out its keys. **Bills until it is terminated.** Never sent twice.
     ///
     /// The machine gets `ATLAS_PRESHARED_KEY` (or `ATLAS_SIGNING_KEY`) into its environment. When the cloud's answer is
-    /// lost, the error's effect is `unknown` and the intent stays open: `reap` finds out what became of it.
+    /// lost, the error's effect is `unknown` and the intent stays open: `reap` finds out what became of it. So it does if
+    /// the future is dropped. A machine that cannot be handed out is ended before this returns.
     pub async fn spawn(&self, request: ComputeRequest, auth: Auth) -> Result<Spawned> {
         let named = |error: Error| error.with_provider(self.provider.id()).with_operation("spawn");
         self.provider.check(&request).map_err(named)?;
@@ -27,60 +28,79 @@ impl Account {
         let now = self.now();
         let intent = Intent::machine(mark.clone(), self.provider.id(), scope, now, now.plus(MAY_SEND_FOR));
         let allow_plain_http = request.allow_plain_http;
-        let order =
-            SpawnOrder::record(&shared.intents, &intent, request, &credentials, self.provider.traits()).await?;
+        let recorded =
+            SpawnOrder::record(&shared.intents, &intent, request, &credentials, self.provider.traits()).await;
+        let order = recorded.map_err(named)?;
+        // Until the answer is recorded, or nobody waits for it any more.
+        let sending = shared.intents.sending(token);
         let compute = match self.provider.spawn(&self.context, &order).await {
             Ok(compute) => compute,
-            Err(error) => return Err(self.failed(token, error).await),
+            Err(error) => return Err(self.failed(&intent, error).await),
         };
-        shared.intents.bound(token, &compute.id).await.map_err(|error| {
-            // The machine is there and can be found by its mark: the intent stays open and says so.
-            error.context("the machine was made and could not be recorded").with_leftover(compute.id.clone())
-        })?;
-        if let Err(error) = refuse_altered(&compute, &mark).and_then(|()| refuse_plain_http(&compute, auth, allow_plain_http)) {
-            return Err(self.undo(&compute.id, error).await);
+        let bound = shared.intents.bound(token, &compute.id).await;
+        drop(sending);
+        let spawned = Spawned::new(compute, credentials).allow_plain_http(allow_plain_http);
+        // What cannot be recorded nobody else will ever know of (rule P2).
+        let handed_out = bound
+            .map_err(|error| error.context("the machine was made and could not be recorded"))
+            .and_then(|()| refuse_altered(&spawned.compute, &mark))
+            .and_then(|()| refuse_plain_http(&spawned, &spawned.compute));
+        match handed_out {
+            Ok(()) => Ok(spawned),
+            Err(error) => Err(self.undo(&intent, std::slice::from_ref(&spawned.compute.id), named(error)).await),
         }
-        Ok(Spawned::new(compute, credentials))
     }
 
     /// Closes the intent where provably nothing came of it, ends what was left over, and passes the error on.
-    async fn failed(&self, token: SpawnToken, error: Error) -> Error {
-        let intents = &self.surroundings.intents;
-        let proof = if error.effect() == crate::Effect::NotSent { Proof::NotSent } else { Proof::Refused };
-        if let Some(leftover) = error.leftovers().first().cloned() {
-            if intents.bound(token, &leftover).await.is_ok() {
-                return self.undo(&leftover, error).await;
-            }
-        } else if error.is_safe_to_resend() && intents.closed(token, proof).await.is_ok() {
-            return error;
+    async fn failed(&self, intent: &Intent, error: Error) -> Error {
+        if error.is_safe_to_resend() {
+            let proof = if error.effect() == Effect::NotSent { Proof::NotSent } else { Proof::Refused };
+            // A disk that takes no record leaves the intent open, and a later look finds that nothing came of it.
+            let _ = self.surroundings.intents.closed(intent.token(), proof).await;
         }
-        intents.sent(token);
-        error
+        match error.leftovers().to_vec() {
+            leftovers if leftovers.is_empty() => error,
+            leftovers => self.undo(intent, &leftovers, error).await,
+        }
     }
 
-    /// Ends a machine that cannot be handed out; the error that led here is the one that counts.
-    async fn undo(&self, id: &ComputeId, error: Error) -> Error {
-        match self.end_recorded(id, &error.message().to_owned(), Duration::from_secs(60)).await {
-            Ok(()) => error,
-            Err(failed) => error.context(format!("machine {id} is still being ended ({failed}); run `atlas reap`")),
+    /// Ends machines that cannot be handed out; the error that led here is the one that counts.
+    async fn undo(&self, intent: &Intent, machines: &[ComputeId], error: Error) -> Error {
+        let mut left = Vec::new();
+        for id in machines {
+            // Recorded before anything is awaited: who goes away now leaves it to be ended by others.
+            let record = self.surroundings.intents.leftover(intent.clone(), id, error.message());
+            let record = record.unwrap_or_else(|_| IntentRecord::of_leftover(intent.clone(), id));
+            if let Err(failed) = self.end(record, id, error.message(), Duration::from_mins(1)).await {
+                left.push((id, failed));
+            }
         }
+        let mut error = error.with_nothing_left();
+        for (id, failed) in left {
+            error = error
+                .context(format!("machine {id} is still being ended ({failed}); run `atlas reap`"))
+                .with_leftover(id.clone())
+                .with_effect(Effect::Unknown);
+        }
+        error
     }
 }
 
 /// A cloud that altered or cut the mark would make an unknown machine of it (rule O2).
 fn refuse_altered(compute: &Compute, mark: &Mark) -> Result<()> {
-    if compute.mark.as_ref().is_some_and(|read| {
+    if crate::provider::mark_of(compute).is_some_and(|read| {
         read.token == mark.token && read.deployment == mark.deployment && read.installation == mark.installation
     }) {
         return Ok(());
     }
     let message = format!("the cloud altered the mark of machine {}, so it is ended again", compute.id);
-    Err(Error::new(ErrorKind::Provider, message).with_effect(crate::Effect::Rejected).with_provider(&compute.provider))
+    Err(Error::new(ErrorKind::Provider, message).with_effect(Effect::Rejected).with_provider(&compute.provider))
 }
 
 /// Refuses, as rule C12 says, to send a key over an open line. Loopback never leaves the machine.
-fn refuse_plain_http(compute: &Compute, auth: Auth, allowed: bool) -> Result<()> {
-    match crate::probe::open_line(compute).filter(|_| auth != Auth::None && !allowed) {
+pub(super) fn refuse_plain_http(spawned: &Spawned, compute: &Compute) -> Result<()> {
+    let allowed = spawned.allow_plain_http || spawned.credentials.auth() == Auth::None;
+    match crate::probe::open_line(compute).filter(|_| !allowed) {
         None => Ok(()),
         Some(port) => Err(Error::validation(format!(
             "port {port} of machine {} has no TLS, and its key would travel in the open; allow_plain_http permits it",

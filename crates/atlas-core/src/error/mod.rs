@@ -133,6 +133,13 @@ impl Error {
         self
     }
 
+    /// Says that what was left over has been ended since: provably nothing is left.
+    #[must_use]
+    pub fn with_nothing_left(mut self) -> Self {
+        self.0.leftovers.clear();
+        self.with_effect(Effect::Rejected)
+    }
+
     /// Says how long the cloud asked to wait.
     #[must_use]
     pub fn with_retry_after(mut self, wait: Duration) -> Self {

@@ -10,73 +10,15 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use atlas_auth::{Clock, Timestamp};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
-use super::{Intent, Intents, Proof};
+use super::record::FORMAT;
+use super::{Intent, IntentPhase, IntentRecord, Intents, Proof, RecordKey, Sighting};
 use crate::files::{self, FileLock};
-use crate::proof::Absence;
-use crate::{ComputeId, Error, ErrorKind, Mark, ProviderId, Result, Scope, SpawnToken};
+use crate::{Compute, ComputeId, Error, ErrorKind, ProviderId, Result, Scope, SpawnToken};
 
 /// How long a closed intent is kept: a create that landed late is still recognised (rule O4).
 const KEEP_CLOSED: Duration = Duration::from_hours(24);
-
-/// The newest form of the file that this version reads.
-const FORMAT: u16 = 1;
-
-/// How far a rental without a store has come.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "is")]
-#[non_exhaustive]
-pub enum IntentPhase {
-    /// The create may happen, or may have happened.
-    Open,
-    /// It became this machine.
-    Bound {
-        /// The machine.
-        compute: ComputeId,
-    },
-    /// This machine is being ended, and must be until its end is proven.
-    Releasing {
-        /// The machine.
-        compute: ComputeId,
-        /// Since when.
-        since: Timestamp,
-        /// Why, and who asked.
-        why: String,
-    },
-    /// Nothing of it is left.
-    Closed {
-        /// How that is known.
-        proof: Proof,
-        /// Since when.
-        at: Timestamp,
-    },
-}
-
-/// One file's content.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct IntentRecord {
-    format: u16,
-    /// What was to be made.
-    pub intent: Intent,
-    /// How far it has come.
-    pub phase: IntentPhase,
-    /// What speaks for its absence.
-    pub absence: Absence,
-    /// The machine that it became, kept after it is closed.
-    #[serde(default)]
-    pub compute: Option<ComputeId>,
-    /// When a machine of it was first seen after it had been closed.
-    #[serde(default)]
-    pub seen_after_close: Option<Timestamp>,
-}
-
-impl IntentRecord {
-    fn new(intent: Intent, phase: IntentPhase, compute: Option<ComputeId>) -> Self {
-        Self { format: FORMAT, intent, phase, absence: Absence::new(), compute, seen_after_close: None }
-    }
-}
 
 /// Intents as files under one folder.
 #[derive(Debug, Clone)]
@@ -106,8 +48,8 @@ impl FileIntents {
     }
 
     /// One record.
-    pub fn get(&self, token: SpawnToken) -> Result<Option<IntentRecord>> {
-        read(&self.path(token))
+    pub fn get(&self, key: impl Into<RecordKey>) -> Result<Option<IntentRecord>> {
+        read(&self.path(key.into()))
     }
 
     /// Whether the process that sends this create is still at it.
@@ -119,75 +61,10 @@ impl FileIntents {
         FileLock::try_acquire(&path).map(|lock| lock.is_none()).map_err(|cause| files::error("lock", &path, &cause))
     }
 
-    /// Says that this machine is being ended, before it is (rule P1).
-    pub fn releasing(&self, token: SpawnToken, compute: &ComputeId, why: &str) -> Result<()> {
-        let since = self.clock.now();
-        self.change(token, |record| {
-            if !matches!(record.phase, IntentPhase::Closed { .. } | IntentPhase::Releasing { .. }) {
-                record.phase = IntentPhase::Releasing { compute: compute.clone(), since, why: why.to_owned() };
-                record.compute = Some(compute.clone());
-                record.absence = Absence::new();
-            }
-        })
-    }
-
-    /// Makes a record for a machine that has none and is to be ended: the receipt of who was ended and why.
-    pub fn take_over(
-        &self,
-        mark: Mark,
-        provider: &ProviderId,
-        scope: Scope,
-        compute: &ComputeId,
-        why: &str,
-    ) -> Result<()> {
-        files::make_private_dir(&self.folder).map_err(|cause| files::error("make", &self.folder, &cause))?;
-        let now = self.clock.now();
-        let intent = Intent::machine(mark, provider, scope, now, now);
-        let phase = IntentPhase::Releasing { compute: compute.clone(), since: now, why: why.to_owned() };
-        let path = self.path(intent.token());
-        write(&path, &IntentRecord::new(intent, phase, Some(compute.clone())))
-    }
-
-    /// Says that nothing is sent after `moment` any more, and keeps what speaks for the absence.
-    pub fn never_after(&self, token: SpawnToken, moment: Timestamp, absence: &Absence) -> Result<()> {
-        self.change(token, |record| {
-            record.intent.not_after = record.intent.not_after.min(moment);
-            record.absence = absence.clone();
-        })
-    }
-
-    /// Says that the cloud moved the machine to another id.
-    pub fn moved(&self, token: SpawnToken, compute: &ComputeId) -> Result<()> {
-        self.change(token, |record| {
-            if matches!(record.phase, IntentPhase::Bound { .. }) {
-                record.phase = IntentPhase::Bound { compute: compute.clone() };
-                record.compute = Some(compute.clone());
-                record.absence = Absence::new();
-            }
-        })
-    }
-
-    /// When a machine of a closed record was first seen: now, if never before.
-    pub fn seen_after_close(&self, token: SpawnToken) -> Result<Timestamp> {
-        let now = self.clock.now();
-        let mut first = now;
-        self.change(token, |record| first = *record.seen_after_close.get_or_insert(now))?;
-        Ok(first)
-    }
-
-    /// Begins the ending of a machine whose record had been closed too early.
-    pub fn reopen(&self, token: SpawnToken, compute: &ComputeId, why: &str) -> Result<()> {
-        let since = self.clock.now();
-        self.change(token, |record| {
-            record.phase = IntentPhase::Releasing { compute: compute.clone(), since, why: why.to_owned() };
-            record.compute = Some(compute.clone());
-            record.absence = Absence::new();
-        })
-    }
-
-    /// Keeps what speaks for the absence of a machine.
-    pub fn observed(&self, token: SpawnToken, absence: &Absence) -> Result<()> {
-        self.change(token, |record| record.absence = absence.clone())
+    /// Says that nobody sends under this token any more, at the latest when what it returns is dropped: with the future
+    /// of a spawn, for instance, that nobody waits for.
+    pub(crate) fn sending(&self, token: SpawnToken) -> Sending<'_> {
+        Sending { intents: self, token }
     }
 
     /// Says that nothing will be sent any more under this token by this process.
@@ -195,32 +72,166 @@ impl FileIntents {
         self.held().remove(&token);
     }
 
-    /// Forgets what has been closed for a day.
-    pub fn forget_old(&self) -> Result<()> {
+    /// Says that this machine is being ended, before it is (rule P1). What is closed stays closed.
+    pub fn releasing(&self, key: impl Into<RecordKey>, compute: &ComputeId, why: &str) -> Result<()> {
+        let since = self.clock.now();
+        self.change(key, |record| match record.phase {
+            IntentPhase::Open | IntentPhase::Bound { .. } => record.release(compute, why, since),
+            IntentPhase::Releasing { .. } | IntentPhase::Closed { .. } => {}
+        })
+    }
+
+    /// Says that a machine which was just read is being ended, whatever the records said of it before: a receipt of who
+    /// was ended and why. Takes its own record, a closed one too, else the open one of its token, else makes one.
+    pub fn take_over(&self, intent: Intent, compute: &Compute, why: &str) -> Result<IntentRecord> {
+        let unmarked = crate::provider::mark_of(compute).is_none();
+        self.release_recorded(intent, &compute.id, why, |record| {
+            record.unmarked = unmarked;
+            record.read_back = true;
+        })
+    }
+
+    /// Says that a machine which its create left over is being ended. Nobody has read it, and it may bear no mark.
+    pub fn leftover(&self, intent: Intent, compute: &ComputeId, why: &str) -> Result<IntentRecord> {
+        self.release_recorded(intent, compute, why, |record| record.unmarked = true)
+    }
+
+    fn release_recorded(
+        &self,
+        intent: Intent,
+        compute: &ComputeId,
+        why: &str,
+        change: impl FnOnce(&mut IntentRecord),
+    ) -> Result<IntentRecord> {
+        files::make_private_dir(&self.folder).map_err(|cause| files::error("make", &self.folder, &cause))?;
+        let _lock = self.lock()?;
+        let mut key = RecordKey::from(intent.token());
+        let mut record = loop {
+            match read(&self.path(key))? {
+                None => break IntentRecord::made_to_end(intent, key),
+                Some(record) if record.compute.as_ref() == Some(compute) => break record,
+                Some(record) if record.phase == IntentPhase::Open => break record,
+                Some(_) => key.twin = key.twin.saturating_add(1),
+            }
+        };
+        change(&mut record);
+        if !matches!(record.phase, IntentPhase::Releasing { .. }) {
+            record.release(compute, why, self.clock.now());
+        }
+        write(&self.path(key), &record)?;
+        Ok(record)
+    }
+
+    /// Says that nothing is sent after `judged.intent.not_after` any more, and keeps what speaks for the absence.
+    pub fn never_after(&self, judged: &IntentRecord) -> Result<()> {
+        self.change(judged.key(), |record| {
+            if record.phase == judged.phase {
+                record.intent.not_after = record.intent.not_after.min(judged.intent.not_after);
+                record.absence = judged.absence.clone();
+            }
+        })
+    }
+
+    /// Keeps what was seen of a machine, unless its record has gone on since.
+    pub fn observed(&self, judged: &IntentRecord) -> Result<()> {
+        self.change(judged.key(), |record| {
+            if record.phase == judged.phase {
+                record.absence = judged.absence.clone();
+                record.read_back = judged.read_back;
+                record.unmarked = judged.unmarked;
+            }
+        })
+    }
+
+    /// Says that the cloud moved the machine to another id, or shows again what nobody had asked to end.
+    pub fn moved(&self, key: impl Into<RecordKey>, compute: &ComputeId) -> Result<()> {
+        self.change(key, |record| record.follow(compute))
+    }
+
+    /// When this machine of a closed record was first seen: now, if never before.
+    pub fn seen_after_close(&self, key: impl Into<RecordKey>, compute: &ComputeId) -> Result<Timestamp> {
         let now = self.clock.now();
-        for record in self.all()? {
-            let IntentPhase::Closed { at, .. } = record.phase else { continue };
-            if now.since(at) >= KEEP_CLOSED {
-                for path in [self.lock_path(record.intent.token()), self.path(record.intent.token())] {
-                    files::remove(&path).map_err(|cause| files::error("remove", &path, &cause))?;
-                }
+        let mut first = now;
+        self.change(key, |record| match &record.seen_after_close {
+            Some(sighting) if sighting.compute == *compute => first = sighting.at,
+            _ => record.seen_after_close = Some(Sighting { compute: compute.clone(), at: now }),
+        })?;
+        Ok(first)
+    }
+
+    /// Begins the ending of a machine whose record had been closed too early.
+    pub fn reopen(&self, key: impl Into<RecordKey>, compute: &ComputeId, why: &str) -> Result<()> {
+        let since = self.clock.now();
+        self.change(key, |record| record.release(compute, why, since))
+    }
+
+    /// Closes a record if it is still in the phase in which it was judged; returns the record as it is now.
+    pub fn close(&self, judged: &IntentRecord, proof: Proof) -> Result<IntentRecord> {
+        let at = self.clock.now();
+        let mut now = judged.clone();
+        self.change(judged.key(), |record| {
+            if record.phase == judged.phase && record.is_living() {
+                record.phase = IntentPhase::Closed { proof, at };
+            }
+            now = record.clone();
+        })?;
+        Ok(now)
+    }
+
+    /// Says that what was rented with this account under one scope is what it shows under another (rule O3).
+    pub fn join(&self, provider: &ProviderId, old: &Scope, new: &Scope) -> Result<()> {
+        for known in self.all()?.iter().filter(|known| known.intent.provider == *provider) {
+            if known.intent.scope == *old {
+                self.change(known.key(), |record| record.intent.scope = new.clone())?;
             }
         }
         Ok(())
     }
 
-    fn change(&self, token: SpawnToken, change: impl FnOnce(&mut IntentRecord)) -> Result<()> {
-        let guard = self.folder.join("lock");
-        let _lock = FileLock::acquire(&guard).map_err(|cause| files::error("lock", &guard, &cause))?;
-        let path = self.path(token);
-        let mut record = read(&path)?
-            .ok_or_else(|| Error::not_found(format!("no intent {token} is recorded in {}", self.folder.display())))?;
-        change(&mut record);
-        write(&path, &record)
+    /// Forgets what has been closed for a day, and not been seen since.
+    pub fn forget_old(&self) -> Result<()> {
+        let now = self.clock.now();
+        let is_old = |record: &IntentRecord| match record.phase {
+            IntentPhase::Closed { at, .. } => {
+                let seen = record.seen_after_close.as_ref().map_or(at, |sighting| sighting.at);
+                now.since(at.max(seen)) >= KEEP_CLOSED
+            }
+            IntentPhase::Open | IntentPhase::Bound { .. } | IntentPhase::Releasing { .. } => false,
+        };
+        for record in self.all()?.into_iter().filter(is_old) {
+            let _lock = self.lock()?;
+            // Another process may have opened it again.
+            if !self.get(record.key())?.is_some_and(|record| is_old(&record)) {
+                continue;
+            }
+            let key = record.key();
+            let lock = (key.twin == 0).then(|| self.lock_path(key.token));
+            for path in lock.into_iter().chain([self.path(key)]) {
+                files::remove(&path).map_err(|cause| files::error("remove", &path, &cause))?;
+            }
+        }
+        Ok(())
     }
 
-    fn path(&self, token: SpawnToken) -> PathBuf {
-        self.folder.join(format!("{token}.json"))
+    fn change(&self, key: impl Into<RecordKey>, change: impl FnOnce(&mut IntentRecord)) -> Result<()> {
+        let _lock = self.lock()?;
+        let key = key.into();
+        let path = self.path(key);
+        let mut record = read(&path)?
+            .ok_or_else(|| Error::not_found(format!("no intent {key} is recorded in {}", self.folder.display())))?;
+        let before = record.clone();
+        change(&mut record);
+        if record == before { Ok(()) } else { write(&path, &record) }
+    }
+
+    /// One change at a time, whichever process makes it.
+    fn lock(&self) -> Result<FileLock> {
+        let path = self.folder.join("lock");
+        FileLock::acquire(&path).map_err(|cause| files::error("lock", &path, &cause))
+    }
+
+    fn path(&self, key: RecordKey) -> PathBuf {
+        self.folder.join(format!("{key}.json"))
     }
 
     fn lock_path(&self, token: SpawnToken) -> PathBuf {
@@ -231,38 +242,48 @@ impl FileIntents {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn open_now(&self, intent: &Intent) -> Result<()> {
+    fn open_now(&self, intent: &Intent) -> Result<FileLock> {
         files::make_private_dir(&self.folder).map_err(|cause| files::error("make", &self.folder, &cause))?;
         let token = intent.token();
         let lock_path = self.lock_path(token);
         let lock = FileLock::acquire(&lock_path).map_err(|cause| files::error("lock", &lock_path, &cause))?;
         let record = IntentRecord::new(intent.clone(), IntentPhase::Open, None);
-        if let Err(error) = write(&self.path(token), &record) {
+        if let Err(error) = write(&self.path(token.into()), &record) {
             let _ = files::remove(&lock_path);
             return Err(error.context("nothing was sent"));
         }
-        self.held().insert(token, lock);
-        Ok(())
+        Ok(lock)
+    }
+}
+
+/// A create that is being sent. Dropping it says that nobody sends it any more.
+#[derive(Debug)]
+pub(crate) struct Sending<'a> {
+    intents: &'a FileIntents,
+    token: SpawnToken,
+}
+
+impl Drop for Sending<'_> {
+    fn drop(&mut self) {
+        self.intents.sent(self.token);
     }
 }
 
 #[async_trait]
 impl Intents for FileIntents {
     async fn open(&self, intent: &Intent) -> Result<()> {
-        let (this, intent) = (self.clone(), intent.clone());
-        blocking(move || this.open_now(&intent)).await
+        let (this, intent, token) = (self.clone(), intent.clone(), intent.token());
+        // The lock comes back as a value: if nobody waits for it any more, it is let go.
+        let lock = blocking(move || this.open_now(&intent)).await?;
+        self.held().insert(token, lock);
+        Ok(())
     }
 
     async fn bound(&self, token: SpawnToken, compute: &ComputeId) -> Result<()> {
         let (this, compute) = (self.clone(), compute.clone());
         blocking(move || {
-            this.change(token, |record| {
-                if record.phase == IntentPhase::Open {
-                    record.phase = IntentPhase::Bound { compute: compute.clone() };
-                    record.compute = Some(compute);
-                    record.absence = Absence::new();
-                }
-            })?;
+            let at = this.clock.now();
+            this.change(token, |record| record.bind(&compute, at))?;
             this.sent(token);
             Ok(())
         })
@@ -274,7 +295,7 @@ impl Intents for FileIntents {
         blocking(move || {
             let at = this.clock.now();
             this.change(token, |record| {
-                if !matches!(record.phase, IntentPhase::Closed { .. }) {
+                if record.is_living() {
                     record.phase = IntentPhase::Closed { proof, at };
                 }
             })?;

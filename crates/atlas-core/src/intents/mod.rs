@@ -5,6 +5,7 @@
 //! ([`FileIntents`]).
 
 mod file;
+mod record;
 #[cfg(test)]
 mod tests;
 
@@ -14,8 +15,10 @@ use async_trait::async_trait;
 use atlas_auth::Timestamp;
 use serde::{Deserialize, Serialize};
 
+pub use file::FileIntents;
 pub(crate) use file::blocking;
-pub use file::{FileIntents, IntentPhase, IntentRecord};
+pub(crate) use record::Whose;
+pub use record::{IntentPhase, IntentRecord, RecordKey, Sighting};
 
 use crate::{ComputeId, Mark, Money, ProviderId, Result, Scope, SpawnToken};
 

@@ -2,6 +2,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "tests stand outside the seams")]
 
+use std::future::Future;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -107,7 +108,9 @@ async fn o1_releasing_is_written_once_and_forgets_what_was_seen_before() {
     intents.bound(token, &compute("c1")).await.unwrap();
     let mut absence = Absence::new();
     absence.missing(bench.clock.now(), &intent.scope, &intent.scope);
-    intents.observed(token, &absence).unwrap();
+    let mut judged = intents.get(token).unwrap().unwrap();
+    judged.absence = absence.clone();
+    intents.observed(&judged).unwrap();
     assert_eq!(intents.get(token).unwrap().unwrap().absence, absence);
 
     let since = bench.clock.now();
@@ -116,7 +119,11 @@ async fn o1_releasing_is_written_once_and_forgets_what_was_seen_before() {
     let releasing = IntentPhase::Releasing { compute: compute("c1"), since, why: "asked".to_owned() };
     assert_eq!((record.phase, record.absence), (releasing.clone(), Absence::new()));
 
-    intents.observed(token, &absence).unwrap();
+    intents.observed(&judged).unwrap();
+    assert_eq!(intents.get(token).unwrap().unwrap().absence, Absence::new(), "it was judged before it was to go");
+    judged = intents.get(token).unwrap().unwrap();
+    judged.absence = absence.clone();
+    intents.observed(&judged).unwrap();
     bench.clock.advance(Duration::from_secs(9));
     intents.releasing(token, &compute("c1"), "asked again").unwrap();
     let record = intents.get(token).unwrap().unwrap();
@@ -143,6 +150,77 @@ async fn o1_a_living_sender_is_told_from_a_dead_one() {
     assert!(!other.is_being_sent(second.token()).unwrap(), "it is dead");
     assert_eq!(phase(&other, second.token()), IntentPhase::Open, "and what it may have made is on record");
     assert!(!other.is_being_sent(bench.intent(3).token()).unwrap(), "nobody ever sent this");
+}
+
+#[tokio::test]
+async fn o1_a_sender_that_nobody_waits_for_any_more_lets_go() {
+    let bench = Bench::new();
+    let (intents, other) = (bench.intents(), bench.intents());
+    let (first, second) = (bench.intent(1), bench.intent(2));
+    intents.open(&first).await.unwrap();
+    let sending = intents.sending(first.token());
+    assert!(other.is_being_sent(first.token()).unwrap());
+    drop(sending);
+    assert!(!other.is_being_sent(first.token()).unwrap());
+    // Nor does it hold on if it goes away while the intent is being written.
+    let mut opening = Box::pin(intents.open(&second));
+    assert!(opening.as_mut().poll(&mut std::task::Context::from_waker(std::task::Waker::noop())).is_pending());
+    drop(opening);
+    while other.get(second.token()).unwrap().is_none() || other.is_being_sent(second.token()).unwrap() {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn o1_a_record_is_closed_only_as_it_was_judged() {
+    let bench = Bench::new();
+    let (intents, intent) = (bench.intents(), bench.intent(1));
+    intents.open(&intent).await.unwrap();
+    let judged = intents.get(intent.token()).unwrap().unwrap();
+    intents.bound(intent.token(), &compute("c1")).await.unwrap();
+    let bound = intents.close(&judged, Proof::Absent).unwrap();
+    assert_eq!(bound.phase, IntentPhase::Bound { compute: compute("c1") }, "its sender was quicker");
+    let closed = intents.close(&bound, Proof::Gone).unwrap();
+    assert!(!closed.is_living());
+    bench.clock.advance(Duration::from_secs(1));
+    assert_eq!(intents.close(&closed, Proof::WrittenOff).unwrap(), closed);
+}
+
+#[tokio::test]
+async fn p3_a_further_machine_of_a_token_gets_a_record_of_its_own() {
+    let bench = Bench::new();
+    let (intents, intent) = (bench.intents(), bench.intent(1));
+    let token = intent.token();
+    intents.open(&intent).await.unwrap();
+    intents.bound(token, &compute("c1")).await.unwrap();
+    let twin = intents.leftover(intent.clone(), &compute("c2"), "asked").unwrap();
+    assert_ne!(twin.key(), token.into());
+    assert_eq!(intents.leftover(intent.clone(), &compute("c2"), "again").unwrap(), twin, "one record for one machine");
+    assert_eq!(phase(&intents, token), IntentPhase::Bound { compute: compute("c1") }, "the first one's stands");
+    let third = intents.leftover(intent.clone(), &compute("c3"), "asked").unwrap();
+    intents.close(&twin, Proof::Gone).unwrap();
+    assert_eq!(bench.intents().all().unwrap().len(), 3);
+    assert!(bench.intents().get(third.key()).unwrap().unwrap().is_living());
+    let first = intents.leftover(intent.clone(), &compute("c1"), "asked").unwrap();
+    assert_eq!((first.key(), first.taken_over), (token.into(), false));
+}
+
+#[tokio::test]
+async fn o4_what_was_seen_after_its_end_is_not_forgotten() {
+    let bench = Bench::new();
+    let (intents, intent) = (bench.intents(), bench.intent(1));
+    intents.open(&intent).await.unwrap();
+    intents.closed(intent.token(), Proof::Absent).await.unwrap();
+    bench.clock.advance(Duration::from_hours(23));
+    let first = intents.seen_after_close(intent.token(), &compute("c1")).unwrap();
+    bench.clock.advance(Duration::from_hours(2));
+    intents.forget_old().unwrap();
+    assert_eq!(intents.seen_after_close(intent.token(), &compute("c1")).unwrap(), first);
+    let other = intents.seen_after_close(intent.token(), &compute("c2")).unwrap();
+    assert_eq!(other, bench.clock.now(), "each machine has its own first sighting");
+    bench.clock.advance(Duration::from_hours(24));
+    intents.forget_old().unwrap();
+    assert!(intents.all().unwrap().is_empty());
 }
 
 #[tokio::test]

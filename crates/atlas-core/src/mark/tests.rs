@@ -109,7 +109,7 @@ fn names_that_are_refused() {
 #[test]
 fn what_a_token_is_for_stands_in_it() {
     let entropy = SeededEntropy::new(1);
-    for kind in [TokenKind::Session, TokenKind::Plain, TokenKind::Reserved(2), TokenKind::Reserved(3)] {
+    for kind in [TokenKind::Session, TokenKind::Plain, TokenKind::Pool, TokenKind::Task] {
         let token = SpawnToken::generate(kind, &entropy);
         assert_eq!(SpawnToken::parse(&token.to_string()).unwrap().kind(), kind);
         assert_eq!(token.to_string().len(), TOKEN_LENGTH);

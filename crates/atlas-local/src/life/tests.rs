@@ -1,3 +1,5 @@
+//! The steps of a machine's life, where they do not need a real process.
+
 use super::*;
 
 #[test]

@@ -1,3 +1,5 @@
+//! A machine's record: its form is frozen, and what cannot be read is an error, never a panic.
+
 use atlas_auth::{MasterKey, Sealer, SeededEntropy};
 use atlas_core::{ComputeRequest, Deployment, Installation, SpawnToken, TokenKind};
 use proptest::prelude::*;

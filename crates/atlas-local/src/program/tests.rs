@@ -1,3 +1,5 @@
+//! How the pod program is found.
+
 #![allow(clippy::disallowed_methods, reason = "tests stand outside the seams")]
 
 use std::fs;

@@ -1,3 +1,5 @@
+//! What a folder says of its machine, as a table.
+
 use atlas_pod::{ExitReport, PodReport};
 use serde_json::json;
 

@@ -1,3 +1,5 @@
+//! Requests that are refused, and records as computes: snapshots.
+
 use std::path::Path;
 
 use atlas_auth::{MasterKey, Sealer, Secret, SeededEntropy, Timestamp};

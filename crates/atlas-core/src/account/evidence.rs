@@ -1,0 +1,158 @@
+//! What an answer of the cloud may count for (rules O3, P4): under which scope it was given, whose machine it shows, and
+//! which of several machines of one create no record holds.
+
+use super::Account;
+use crate::intents::{IntentPhase, IntentRecord, Whose};
+use crate::{Compute, ComputeFilter, ComputeId, ComputeStatus, Effect, Error, GoneRule, RecordKey, Result, SpawnToken};
+
+/// What one look at a machine that must go found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Look {
+    /// It is proven gone.
+    Gone,
+    /// It is there, or nothing is proven: its cloud was told once more.
+    NotYet,
+    /// Its cloud has given it this id.
+    Moved(ComputeId),
+}
+
+impl Account {
+    /// The record, if this account's answers mean anything for it; else `conflict`.
+    ///
+    /// Under a new key of the same account a complete listing shows what was rented under the old one: the new scope then
+    /// joins the old.
+    pub(super) async fn in_scope(&self, record: IntentRecord) -> Result<IntentRecord> {
+        let scope = self.provider.scope(&self.context);
+        let old = &record.intent.scope;
+        if scope == *old {
+            return Ok(record);
+        }
+        let listed = self.provider.list(&self.context, &ComputeFilter::all()).await?;
+        let intents = &self.surroundings.intents;
+        let known = intents.all()?;
+        let shown = known.iter().filter(|known| known.intent.provider == *self.provider.id()).any(|known| {
+            known.intent.scope == *old && listed.iter().any(|compute| is_recorded_machine(known, compute))
+        });
+        if shown {
+            intents.join(self.provider.id(), old, &scope)?;
+            return Ok(intents.get(record.key())?.unwrap_or(record));
+        }
+        Err(Error::conflict(format!(
+            "rental {} was made under {old} and this account now acts under {scope}: its answers prove nothing",
+            record.intent.token(),
+        ))
+        .with_effect(Effect::NotSent)
+        .with_provider(self.provider.id()))
+    }
+
+    /// Looks once at a machine that must go, says once more that it must, and keeps in `record` what was seen.
+    pub(super) async fn look(&self, record: &mut IntentRecord, id: &ComputeId) -> Result<Look> {
+        let scope = self.provider.scope(&self.context);
+        let traits = self.provider.traits();
+        match self.provider.get(&self.context, id).await {
+            Ok(compute) if compute.status == ComputeStatus::Terminated => return Ok(Look::Gone),
+            Ok(compute) => return self.press(record, &compute).await,
+            Err(error) if error.is_not_found() => record.absence.missing(self.now(), &scope, &record.intent.scope),
+            Err(error) => return Err(error),
+        }
+        if traits.migrates && !record.taken_over {
+            let found = self.provider.find_spawned(&self.context, record.intent.token()).await?;
+            if let Some(moved) = self.unheld(found.matches, record.key())?.into_iter().find(|found| found.id != *id) {
+                return Ok(Look::Moved(moved.id));
+            }
+            if !found.complete {
+                return Ok(Look::NotYet);
+            }
+        }
+        if traits.gone == GoneRule::NotFound {
+            let proven = record.absence.proves_gone(traits, record.made_at(), record.read_back);
+            return Ok(if proven { Look::Gone } else { Look::NotYet });
+        }
+        let listed = self.provider.list(&self.context, &ComputeFilter::all()).await?;
+        match listed.iter().find(|compute| compute.id == *id) {
+            Some(compute) if compute.status != ComputeStatus::Terminated => record.absence.seen(),
+            _ => record.absence.unlisted(self.now(), &scope, &record.intent.scope),
+        }
+        if record.absence.proves_gone(traits, record.made_at(), record.read_back) {
+            return Ok(Look::Gone);
+        }
+        // A cloud that hides a machine for a moment may have refused the first word: say it again.
+        match self.provider.terminate(&self.context, id).await {
+            Ok(()) => Ok(Look::NotYet),
+            Err(error) if error.is_not_found() => Ok(Look::NotYet),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Tells the cloud to end `compute`, which was just read, if it is the record's.
+    async fn press(&self, record: &mut IntentRecord, compute: &Compute) -> Result<Look> {
+        match record.whose(compute) {
+            Whose::Ours => {}
+            // The cloud gave the id to somebody else's machine: ours is gone, and that one is not ours to end.
+            Whose::Strangers => return Ok(Look::Gone),
+            Whose::Unclear => return Err(self.unclear(compute)),
+        }
+        record.sees(compute);
+        // Said again while it is terminating, for whoever began that may have died over it; a cloud that is at it may
+        // refuse then, and that means nothing.
+        let asked = self.provider.terminate(&self.context, &compute.id).await;
+        if compute.status != ComputeStatus::Terminating {
+            asked?;
+        }
+        Ok(Look::NotYet)
+    }
+
+    fn unclear(&self, compute: &Compute) -> Error {
+        let name = crate::error::excerpt(compute.name.as_deref().unwrap_or_default());
+        Error::conflict(format!(
+            "machine {} is called \"{name}\" now and bears no mark: if the cloud gave its id to somebody else, leave it; \
+             if it is yours, say --foreign to end it",
+            compute.id
+        ))
+        .with_effect(Effect::NotSent)
+        .with_provider(self.provider.id())
+    }
+
+    /// Those of `matches` that no other living record holds, oldest first.
+    pub(super) fn unheld(&self, mut matches: Vec<Compute>, key: RecordKey) -> Result<Vec<Compute>> {
+        if matches.is_empty() {
+            return Ok(matches);
+        }
+        let others: Vec<_> = self.surroundings.intents.all()?;
+        let held = |compute: &Compute| {
+            others.iter().any(|record| {
+                record.key() != key
+                    && record.is_living()
+                    && record.intent.provider == *self.provider.id()
+                    && record.compute.as_ref() == Some(&compute.id)
+            })
+        };
+        matches.retain(|compute| !held(compute));
+        matches.sort_by_key(|compute| (compute.created_at, compute.id.clone()));
+        Ok(matches)
+    }
+
+    /// The record of a machine, by its id: a living one before a closed one, the newest before others.
+    pub(super) async fn record_of(&self, id: &ComputeId) -> Result<Option<IntentRecord>> {
+        let intents = self.surroundings.intents.clone();
+        let (id, provider) = (id.clone(), self.provider.id().clone());
+        crate::intents::blocking(move || {
+            let mut known = intents.all()?;
+            known.retain(|record| {
+                record.intent.provider == provider
+                    && record.compute.as_ref() == Some(&id)
+                    && record.phase != IntentPhase::Open
+            });
+            Ok(known.into_iter().max_by_key(|record| (record.is_living(), record.intent.opened_at)))
+        })
+        .await
+    }
+}
+
+/// Whether this is the living machine of a record, by id and mark: an id alone may be another account's too.
+fn is_recorded_machine(record: &IntentRecord, compute: &Compute) -> bool {
+    let bears = |token: SpawnToken| crate::provider::mark_of(compute).is_some_and(|mark| mark.token == token);
+    compute.status != ComputeStatus::Terminated
+        && record.compute.as_ref() == Some(&compute.id)
+        && bears(record.intent.token())
+}

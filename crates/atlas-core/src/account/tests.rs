@@ -1,1 +1,0 @@
-//! Account against a provider by hand: what a one-off spawn promises.

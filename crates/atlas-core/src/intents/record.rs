@@ -1,0 +1,226 @@
+//! What one file of [`FileIntents`](super::FileIntents) says: pure, so that every change can be judged by eye.
+
+use std::fmt;
+
+use atlas_auth::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{Intent, Proof};
+use crate::proof::Absence;
+use crate::{Compute, ComputeId, SpawnToken};
+
+/// The newest form of the file that this version reads.
+pub(super) const FORMAT: u16 = 1;
+
+/// Which record. Each create has one; a cloud's duplicate or a human's clone bears the same token, and gets one of its
+/// own when it is to be ended, so that the first one's is not lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RecordKey {
+    pub(super) token: SpawnToken,
+    pub(super) twin: u16,
+}
+
+impl From<SpawnToken> for RecordKey {
+    fn from(token: SpawnToken) -> Self {
+        Self { token, twin: 0 }
+    }
+}
+
+impl fmt::Display for RecordKey {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.twin {
+            0 => write!(formatter, "{}", self.token),
+            twin => write!(formatter, "{}-{twin}", self.token),
+        }
+    }
+}
+
+/// How far a rental without a store has come.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "is")]
+#[non_exhaustive]
+pub enum IntentPhase {
+    /// The create may happen, or may have happened.
+    Open,
+    /// It became this machine.
+    Bound {
+        /// The machine.
+        compute: ComputeId,
+    },
+    /// This machine is being ended, and must be until its end is proven.
+    Releasing {
+        /// The machine.
+        compute: ComputeId,
+        /// Since when.
+        since: Timestamp,
+        /// Why, and who asked.
+        why: String,
+    },
+    /// Nothing of it is left.
+    Closed {
+        /// How that is known.
+        proof: Proof,
+        /// Since when.
+        at: Timestamp,
+    },
+}
+
+/// A machine that was seen although its record had been closed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Sighting {
+    /// The machine.
+    pub compute: ComputeId,
+    /// When it was first seen.
+    pub at: Timestamp,
+}
+
+/// One file's content.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct IntentRecord {
+    format: u16,
+    #[serde(default)]
+    twin: u16,
+    /// What was to be made.
+    pub intent: Intent,
+    /// How far it has come.
+    pub phase: IntentPhase,
+    /// What speaks for its absence.
+    pub absence: Absence,
+    /// The machine that it became, kept after it is closed.
+    #[serde(default)]
+    pub compute: Option<ComputeId>,
+    /// When its create was answered.
+    #[serde(default)]
+    pub bound_at: Option<Timestamp>,
+    /// Whether a read ever showed the machine: before that, a not-found may only mean that it is new (rule P4).
+    #[serde(default)]
+    pub read_back: bool,
+    /// Whether the machine does not bear its mark, so that it is known by its id alone.
+    #[serde(default)]
+    pub unmarked: bool,
+    /// Whether no create of this record made the machine: it was there, and was to be ended.
+    #[serde(default)]
+    pub taken_over: bool,
+    /// Why it was ended and who asked, kept after it is closed; `None` while nobody has asked.
+    #[serde(default)]
+    pub receipt: Option<String>,
+    /// The machine of it that was first seen after it had been closed.
+    #[serde(default)]
+    pub seen_after_close: Option<Sighting>,
+}
+
+/// Whose machine it is that answers to a recorded id. Clouds use ids again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Whose {
+    /// The record's.
+    Ours,
+    /// Somebody else's: it bears another token, so the record's is gone.
+    Strangers,
+    /// It has a name without any mark: a stranger's, or ours under another name.
+    Unclear,
+}
+
+impl IntentRecord {
+    pub(crate) fn new(intent: Intent, phase: IntentPhase, compute: Option<ComputeId>) -> Self {
+        Self {
+            format: FORMAT,
+            twin: 0,
+            intent,
+            phase,
+            absence: Absence::new(),
+            compute,
+            bound_at: None,
+            read_back: false,
+            unmarked: false,
+            taken_over: false,
+            receipt: None,
+            seen_after_close: None,
+        }
+    }
+
+    /// The record of a machine that its create left over, made where the disk takes none.
+    pub(crate) fn of_leftover(intent: Intent, compute: &ComputeId) -> Self {
+        let phase = IntentPhase::Bound { compute: compute.clone() };
+        let mut record = Self::new(intent, phase, Some(compute.clone()));
+        record.unmarked = true;
+        record
+    }
+
+    /// The record of a machine that no create of its own made, before its ending is written into it.
+    pub(super) fn made_to_end(intent: Intent, key: RecordKey) -> Self {
+        let mut record = Self::new(intent, IntentPhase::Open, None);
+        record.twin = key.twin;
+        record.taken_over = true;
+        record
+    }
+
+    /// Which record this is.
+    pub fn key(&self) -> RecordKey {
+        RecordKey { token: self.intent.token(), twin: self.twin }
+    }
+
+    /// Whether something of it may be left.
+    pub fn is_living(&self) -> bool {
+        !matches!(self.phase, IntentPhase::Closed { .. })
+    }
+
+    /// From when on its settle window counts.
+    pub(crate) fn made_at(&self) -> Timestamp {
+        self.bound_at.unwrap_or(self.intent.opened_at)
+    }
+
+    /// Whose machine a read under the recorded id shows.
+    pub(crate) fn whose(&self, compute: &Compute) -> Whose {
+        match crate::provider::mark_of(compute) {
+            Some(mark) if mark.token == self.intent.token() => Whose::Ours,
+            Some(_) => Whose::Strangers,
+            None if self.unmarked || compute.name.is_none() => Whose::Ours,
+            None => Whose::Unclear,
+        }
+    }
+
+    /// A read showed its machine: whatever spoke for its absence is void.
+    pub(crate) fn sees(&mut self, compute: &Compute) {
+        self.absence.seen();
+        self.read_back = true;
+        if crate::provider::mark_of(compute).is_some() {
+            self.unmarked = false;
+        }
+    }
+
+    pub(super) fn bind(&mut self, compute: &ComputeId, at: Timestamp) {
+        if self.phase == IntentPhase::Open {
+            self.phase = IntentPhase::Bound { compute: compute.clone() };
+            self.compute = Some(compute.clone());
+            self.bound_at = Some(at);
+            self.absence = Absence::new();
+        }
+    }
+
+    pub(super) fn release(&mut self, compute: &ComputeId, why: &str, since: Timestamp) {
+        self.phase = IntentPhase::Releasing { compute: compute.clone(), since, why: why.to_owned() };
+        self.compute = Some(compute.clone());
+        self.receipt = Some(why.to_owned());
+        self.absence = Absence::new();
+        self.seen_after_close = None;
+    }
+
+    /// The cloud moved the machine to another id, or shows again what seemed to be gone.
+    pub(super) fn follow(&mut self, compute: &ComputeId) {
+        match &mut self.phase {
+            IntentPhase::Bound { compute: known } | IntentPhase::Releasing { compute: known, .. } => {
+                known.clone_from(compute);
+            }
+            IntentPhase::Closed { .. } if self.receipt.is_none() => {
+                self.phase = IntentPhase::Bound { compute: compute.clone() };
+            }
+            IntentPhase::Open | IntentPhase::Closed { .. } => return,
+        }
+        self.compute = Some(compute.clone());
+        self.absence = Absence::new();
+        self.read_back = true;
+        self.seen_after_close = None;
+    }
+}
