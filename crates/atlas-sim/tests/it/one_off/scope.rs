@@ -1,0 +1,109 @@
+//! Under which account an answer counts (rule O3; histories 5 and 26).
+
+use atlas_core::{ErrorKind, GoneRule, Permission, Proof};
+
+use super::*;
+
+fn keyed() -> Bench {
+    bench(|cloud| cloud.key("first").gone(GoneRule::NotFound))
+}
+
+#[tokio::test(start_paused = true)]
+async fn o3_the_not_found_of_another_account_ends_nothing() {
+    let bench = keyed();
+    let id = bench.spawn().await.compute.id;
+    bench.cloud.use_key("another");
+    let settled = bench.try_settle().await.unwrap_err();
+    for error in [
+        bench.account.terminate(&id).await.unwrap_err(),
+        bench.account.terminate_soon(&id, Permission::ordinary()).await.unwrap_err(),
+        settled,
+    ] {
+        assert_eq!(error.kind(), ErrorKind::Conflict);
+        assert!(error.message().contains("its answers prove nothing"), "{error}");
+        assert!(!error.to_string().contains("another"), "no key is told: {error}");
+    }
+    assert_eq!(bench.cloud.count(Operation::Terminate), 0);
+    assert!(is_bound(&bench.phase().await, &id));
+    bench.cloud.use_key("first");
+    bench.account.terminate(&id).await.unwrap();
+    assert!(bench.cloud.live().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn o3_a_key_that_is_exchanged_in_mid_ending_proves_nothing() {
+    let bench = keyed();
+    let id = bench.spawn().await.compute.id;
+    bench.cloud.inject(Rule::on(Operation::Terminate, Fault::Ignores).always());
+    let (outcome, ()) = tokio::join!(bench.account.terminate(&id), async {
+        pass(10).await;
+        bench.cloud.use_key("another");
+    });
+    let error = outcome.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Conflict);
+    assert!(error.message().contains("its record stays"), "{error}");
+    assert_eq!(bench.cloud.live(), [id]);
+    bench.cloud.heal();
+    bench.cloud.use_key("first");
+    bench.reap().await;
+    bench.reap().await;
+    assert!(bench.cloud.live().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn o3_one_call_under_another_key_is_another_scope() {
+    let bench = keyed();
+    let id = bench.spawn().await.compute.id;
+    let elsewhere = bench.account.with(atlas_core::CallContext::new().with_key("another".into()));
+    assert_eq!(elsewhere.terminate(&id).await.unwrap_err().kind(), ErrorKind::Conflict);
+    assert_eq!(bench.cloud.live(), [id]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn o3_a_create_without_an_answer_is_not_absent_because_another_account_knows_nothing() {
+    let bench = keyed();
+    bench.inject(Operation::Spawn, Fault::LosesAnswer);
+    bench.spawn_fails().await;
+    bench.cloud.use_key("another");
+    for _ in 0..4 {
+        assert_eq!(bench.try_settle().await.unwrap_err().kind(), ErrorKind::Conflict);
+        pass(60).await;
+    }
+    bench.cloud.use_key("first");
+    assert_eq!(bench.cloud.live(), [found(bench.settle().await).id]);
+}
+
+/// History 26: a new key of the same account.
+#[tokio::test(start_paused = true)]
+async fn o3_a_rotated_key_joins_the_old_one_when_its_listing_shows_a_machine_of_it() {
+    let bench = keyed();
+    let (one, two) = (bench.spawn().await.compute.id, bench.spawn().await.compute.id);
+    bench.cloud.vanish(&two).unwrap();
+    bench.inject(Operation::Spawn, Fault::Errs);
+    bench.spawn_fails().await;
+    bench.cloud.rotate_key("second");
+    bench.account.terminate(&two).await.unwrap();
+    pass(60).await;
+    for _ in 0..2 {
+        bench.reap().await;
+        pass(2).await;
+    }
+    let phases: Vec<_> = bench.records().await.into_iter().map(|record| record.phase).collect();
+    assert!(phases.iter().any(|phase| is_bound(phase, &one)));
+    assert!(phases.iter().any(|phase| matches!(phase, IntentPhase::Closed { proof: Proof::Absent, .. })));
+    bench.account.terminate(&one).await.unwrap();
+    assert!(bench.cloud.live().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn o3_without_a_machine_to_show_a_new_key_joins_nothing() {
+    let bench = keyed();
+    let id = bench.spawn().await.compute.id;
+    bench.cloud.vanish(&id).unwrap();
+    bench.cloud.rotate_key("second");
+    // A stranger's machine, and one of ours that no record knows, prove nothing either.
+    bench.cloud.foreign_machine("database");
+    bench.machine_of("default", TokenKind::Plain, 4);
+    assert_eq!(bench.account.terminate(&id).await.unwrap_err().kind(), ErrorKind::Conflict);
+    assert!(is_bound(&bench.phase().await, &id));
+}

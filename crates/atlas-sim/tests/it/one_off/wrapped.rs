@@ -1,0 +1,90 @@
+//! A provider of a user's own around the mock, so that a test can look at what it is given and change what it answers.
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use atlas_core::{
+    CallContext, Compute, ComputeFilter, ComputeId, ComputeRequest, Found, Provider, ProviderId, Result, Scope,
+    SpawnOrder, SpawnToken, Traits,
+};
+use atlas_sim::Mock;
+
+type Before = dyn Fn(&SpawnOrder) + Send + Sync;
+type Answer = dyn Fn(Compute) -> Result<Compute> + Send + Sync;
+
+/// Looks at each order before the cloud hears of it, and answers creates and reads in its own words.
+#[derive(Clone)]
+pub(super) struct Wrapped {
+    cloud: Mock,
+    before: Arc<Before>,
+    spawned: Arc<Answer>,
+    read: Arc<Answer>,
+}
+
+impl Wrapped {
+    pub(super) fn new(cloud: &Mock) -> Self {
+        Self { cloud: cloud.clone(), before: Arc::new(|_| {}), spawned: Arc::new(Ok), read: Arc::new(Ok) }
+    }
+
+    pub(super) fn before(mut self, before: impl Fn(&SpawnOrder) + Send + Sync + 'static) -> Self {
+        self.before = Arc::new(before);
+        self
+    }
+
+    pub(super) fn spawned(mut self, answer: impl Fn(Compute) -> Result<Compute> + Send + Sync + 'static) -> Self {
+        self.spawned = Arc::new(answer);
+        self
+    }
+
+    pub(super) fn read(mut self, answer: impl Fn(Compute) -> Result<Compute> + Send + Sync + 'static) -> Self {
+        self.read = Arc::new(answer);
+        self
+    }
+}
+
+impl fmt::Debug for Wrapped {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Wrapped").field("cloud", &self.cloud).finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl Provider for Wrapped {
+    fn id(&self) -> &ProviderId {
+        self.cloud.id()
+    }
+
+    fn traits(&self) -> &Traits {
+        self.cloud.traits()
+    }
+
+    fn check(&self, request: &ComputeRequest) -> Result<()> {
+        self.cloud.check(request)
+    }
+
+    fn scope(&self, context: &CallContext) -> Scope {
+        self.cloud.scope(context)
+    }
+
+    async fn spawn(&self, context: &CallContext, order: &SpawnOrder) -> Result<Compute> {
+        (self.before)(order);
+        (self.spawned)(self.cloud.spawn(context, order).await?)
+    }
+
+    async fn get(&self, context: &CallContext, id: &ComputeId) -> Result<Compute> {
+        (self.read)(self.cloud.get(context, id).await?)
+    }
+
+    async fn list(&self, context: &CallContext, filter: &ComputeFilter) -> Result<Vec<Compute>> {
+        self.cloud.list(context, filter).await
+    }
+
+    async fn find_spawned(&self, context: &CallContext, token: SpawnToken) -> Result<Found> {
+        self.cloud.find_spawned(context, token).await
+    }
+
+    async fn terminate(&self, context: &CallContext, id: &ComputeId) -> Result<()> {
+        self.cloud.terminate(context, id).await
+    }
+}
