@@ -1,0 +1,446 @@
+//! Getting a machine for a session that waits (rules O1, P1, P2).
+//!
+//! The intent is one commit: the rental is on disk, and the session names it, before the cloud hears of it. The create
+//! is then sent once. What became of it is a second commit; a machine whose result can no longer be recorded is ended by
+//! its own caller.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use atlas_core::proof::Absence;
+use atlas_core::{
+    CallContext, Compute, ComputeId, Credentials, Effect, ErrorKind, Intent, Intents, Mark, Money, Proof, Provider,
+    SpawnOrder, SpawnToken, TokenKind, probe,
+};
+
+use super::Held;
+use crate::books::{Expect, Read};
+use crate::events::{Event, What};
+use crate::inner::{Inner, Keys};
+use crate::rental::{self, Accrual, Holder, Power, RentalPhase, RentalRecord};
+use crate::session::{Action, Input, Reason, Receipt, SessionPhase, SessionRecord, Wait, step};
+use crate::store::CommitError;
+use crate::{Error, RentalId, Result, Status};
+
+/// How often the result of a create is tried to be written before its machine is ended instead.
+const WRITE_TRIES: u32 = 5;
+
+pub(crate) async fn create(inner: &Arc<Inner>, held: &Held, session: Read<SessionRecord>) -> Result<()> {
+    if session.record.deadline().is_some_and(|deadline| deadline <= inner.now()) {
+        return give_up(inner, held, session).await;
+    }
+    if matches!(session.record.phase, SessionPhase::Waiting { wait: Wait::Answer }) {
+        // Its rental finds out what became of the create; here only the deadline counts.
+        let due = session.record.deadline();
+        let change = inner.books.change().under(&held.key, held.fence);
+        change.session(&session.record, Expect::At(session.version), due).commit().await?;
+        return Ok(());
+    }
+    if !step(session.record.state(), Input::Turn).1.contains(&Action::Rent) {
+        return inner.books.release(&held.key, held.fence).await;
+    }
+    match rent(inner, held, session.clone()).await {
+        Ok(()) => Ok(()),
+        Err(Failed::Before(error)) => refused(inner, held, session, &error).await,
+        Err(Failed::Store(error)) => Err(error),
+    }
+}
+
+/// Why no create was sent.
+enum Failed {
+    /// Nothing was recorded.
+    Before(atlas_core::Error),
+    /// The store failed; the row is as it was.
+    Store(Error),
+}
+
+async fn rent(inner: &Arc<Inner>, held: &Held, session: Read<SessionRecord>) -> Result<(), Failed> {
+    let before = |error: Error| match error {
+        Error::Core(error) => Failed::Before(error),
+        // The key may be given back: that is no fault of the request.
+        other => Failed::Before(atlas_core::Error::unknown(other.to_string())),
+    };
+    let provider = inner.account(&session.record.provider).map_err(before)?;
+    let request = inner.unseal(&session.record).map_err(before)?;
+    provider.check(&request).map_err(Failed::Before)?;
+    let Keys::Known { master, .. } = &inner.keys else {
+        return Err(Failed::Before(atlas_core::Error::unknown("the master key is not known")));
+    };
+    let token = SpawnToken::generate(TokenKind::Session, &*inner.entropy);
+    let credentials = Credentials::derive(session.record.auth, master, token, 0);
+    let mark = Mark::new(inner.deployment.clone(), inner.installation.clone(), token, request.name.clone());
+    let context = CallContext::new().with_timeout(inner.policy.create_timeout);
+    let now = inner.now();
+    let intent =
+        Intent::machine(mark, provider.id(), provider.scope(&context), now, now.plus(inner.policy.may_send_for));
+    let allow_plain_http = request.allow_plain_http;
+    let intents = StoreIntents::new(inner, held, session);
+    let sending = inner.sending(token);
+    let recorded = SpawnOrder::record(&intents, &intent, request, &credentials, provider.traits()).await;
+    let order = match recorded {
+        Ok(order) => order,
+        // A mark that does not fit is refused before anything is recorded; else the store refused.
+        Err(error) => {
+            return Err(match intents.failure() {
+                Some(failure) => Failed::Store(failure),
+                None => Failed::Before(error),
+            });
+        }
+    };
+    // The sleeping sender: whoever was stopped between the intent and here must not send any more (history 4).
+    let answer = if inner.now() >= order.not_after() {
+        Err(atlas_core::Error::timeout("the create was put off too long and is not sent").with_effect(Effect::NotSent))
+    } else {
+        send(inner, &*provider, &context, &order).await
+    };
+    let answer = answer.and_then(|compute| check_answer(compute, &order, &credentials, allow_plain_http));
+    record_answer(inner, &provider, token, answer).await;
+    drop(sending);
+    Ok(())
+}
+
+async fn send(
+    inner: &Inner,
+    provider: &dyn Provider,
+    context: &CallContext,
+    order: &SpawnOrder,
+) -> atlas_core::Result<Compute> {
+    let timeout = inner.policy.create_timeout;
+    tokio::time::timeout(timeout, provider.spawn(context, order)).await.unwrap_or_else(|_| {
+        let waited = atlas_core::duration::format(timeout);
+        Err(atlas_core::Error::timeout(format!("the cloud did not answer the create within {waited}")))
+    })
+}
+
+/// A machine with an altered mark, or whose key would travel in the open, is not handed out (rules O2, C12).
+fn check_answer(
+    compute: Compute,
+    order: &SpawnOrder,
+    credentials: &Credentials,
+    allow_plain_http: bool,
+) -> atlas_core::Result<Compute> {
+    let refuse = |message: String| {
+        Err(atlas_core::Error::validation(message).with_effect(Effect::Rejected).with_leftover(compute.id.clone()))
+    };
+    if compute.mark.as_ref().is_none_or(|mark| {
+        mark.token != order.token()
+            || mark.deployment != order.mark().deployment
+            || mark.installation != order.mark().installation
+    }) {
+        return refuse(format!("the cloud altered the mark of machine {}, so it is ended again", compute.id));
+    }
+    if credentials.env().is_some()
+        && !allow_plain_http
+        && let Some(port) = probe::open_line(&compute)
+    {
+        return refuse(format!(
+            "port {port} of machine {} has no TLS, and its key would travel in the open; allow_plain_http permits it",
+            compute.id
+        ));
+    }
+    Ok(compute)
+}
+
+/// Writes what became of a create. Nothing may be lost here: what cannot be written is undone.
+async fn record_answer(
+    inner: &Arc<Inner>,
+    provider: &Arc<dyn Provider>,
+    token: SpawnToken,
+    answer: atlas_core::Result<Compute>,
+) {
+    let machine = match &answer {
+        Ok(compute) => Some(compute.id.clone()),
+        Err(error) => error.leftovers().first().cloned(),
+    };
+    for attempt in 0..WRITE_TRIES {
+        match write_answer(inner, token, &answer).await {
+            Ok(()) => return,
+            Err(Error::Commit(CommitError::Conflict { .. })) => {}
+            Err(error) => {
+                tracing::warn!(rental = %token, %error, "the result of a create cannot be written");
+                tokio::time::sleep(inner.pause(attempt)).await;
+            }
+        }
+    }
+    let Some(machine) = machine else { return };
+    // The rental stays open on disk: whoever reads it next searches for the token, and proves or ends what it finds.
+    let ended = inner.bounded(provider.terminate(&inner.call(), &machine)).await;
+    tracing::error!(rental = %token, compute = %machine, ended = ended.is_ok(),
+        "a machine whose rental cannot be written was told to end");
+}
+
+async fn write_answer(inner: &Arc<Inner>, token: SpawnToken, answer: &atlas_core::Result<Compute>) -> Result<()> {
+    let Some(Read { record: mut rental, version }) = inner.books.rental(RentalId::new(token)).await? else {
+        return Err(Error::Unreadable { row: token.to_string(), why: "its rental is gone".to_owned() });
+    };
+    let mut session = match rental.holder {
+        Holder::Session(id) => inner.books.session(id).await?,
+        Holder::Plain | Holder::Nobody => None,
+    };
+    let now = inner.now();
+    let mut change = inner.books.change().urgent();
+    let mut due = now;
+    let mut failed = None;
+    match answer {
+        Ok(compute) => {
+            bind(&mut rental, &compute.id, compute.cost_per_hour, now);
+            rental.was_marked = compute.mark.is_some();
+            if let Some(session) = session.as_mut()
+                && hold(inner, &mut session.record, &rental)
+            {
+                let what = What::Status { status: Status::Starting };
+                change = change.event(&Event::of_session(now, session.record.id, what));
+            }
+        }
+        Err(error) if !error.leftovers().is_empty() => {
+            // Something exists all the same: it is bound so that it can be ended by its id.
+            if let Some(leftover) = error.leftovers().first() {
+                bind(&mut rental, leftover, None, now);
+            }
+            rental.last_error = Some(error.to_string());
+            if let Some(read) = session.as_mut() {
+                let receipt = Receipt::new(Reason::Failed, error.to_string(), "atlas", now);
+                rental.release(&receipt);
+                let mut rentals = inner.rentals_of(&read.record).await?;
+                rentals.retain(|other| other.record.id != rental.id);
+                change = inner.add_ending(change, &mut read.record, &mut rentals, receipt);
+                failed = Some(error);
+            }
+        }
+        Err(error) if error.is_safe_to_resend() => {
+            let proof = if error.effect() == Effect::NotSent { Proof::NotSent } else { Proof::Refused };
+            if rental::step(rental.state(), rental::Input::NothingMade).0 == rental::State::Closed {
+                rental.close(proof, now);
+            }
+            due = now.plus(inner.policy.remember);
+            if let Some(read) = session.as_mut() {
+                read.record.lose(&rental, now);
+                change = settle_refusal(inner, change, &mut read.record, error);
+                if !read.record.is_living() {
+                    failed = Some(error);
+                }
+            }
+        }
+        // Nobody knows: the rental stays open, and a search finds out.
+        Err(error) => rental.failed(error),
+    }
+    change = change.rental(&rental, Expect::At(version), Some(due));
+    if let Some(read) = &mut session {
+        change = inner.add_finish(change, &mut read.record);
+        let due = if failed.is_none() && matches!(read.record.phase, SessionPhase::Waiting { wait: Wait::Pause { .. } })
+        {
+            Some(now.plus(refusal_pause(inner, &read.record, answer.as_ref().err())))
+        } else {
+            inner.session_due(&read.record)
+        };
+        change = change.session(&read.record, Expect::At(read.version), due);
+    }
+    change.commit().await?;
+    if let Some(read) = &session {
+        inner.after_ending(&read.record);
+        if let Some(error) = failed {
+            inner.note_failure(&read.record, &error.to_string()).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Binds a rental to its machine.
+pub(super) fn bind(rental: &mut RentalRecord, compute: &ComputeId, price: Option<Money>, now: atlas_auth::Timestamp) {
+    let (next, _) = rental::step(rental.state(), rental::Input::Bound);
+    rental.compute = Some(compute.clone());
+    rental.absence = Absence::new();
+    rental.accrual.bound(now, price);
+    rental.succeeded();
+    if next == rental::State::Held(Power::Starting) {
+        rental.phase = RentalPhase::Held { power: Power::Starting, published: None };
+    }
+}
+
+/// Gives a session the machine that was made for it. Whether it has one now.
+pub(super) fn hold(inner: &Inner, session: &mut SessionRecord, rental: &RentalRecord) -> bool {
+    if session.current != Some(rental.id) || rental.power().is_none() {
+        return false;
+    }
+    let (next, _) = step(session.state(), Input::Held);
+    if next != crate::session::State::Served {
+        return false;
+    }
+    session.phase = SessionPhase::Served;
+    session.refusals = 0;
+    session.starting_since.get_or_insert(inner.now());
+    true
+}
+
+/// A create was refused and nothing exists: it is tried again after a pause, or the session ends where that is in vain.
+fn settle_refusal<'a>(
+    inner: &Inner,
+    change: crate::books::Change<'a>,
+    session: &mut SessionRecord,
+    error: &atlas_core::Error,
+) -> crate::books::Change<'a> {
+    let now = inner.now();
+    if !session.is_living() {
+        return change;
+    }
+    if is_in_vain(error.kind()) {
+        let receipt = Receipt::new(Reason::Failed, error.to_string(), "atlas", now);
+        return inner.add_ending(change, session, &mut [], receipt);
+    }
+    session.refusals = session.refusals.saturating_add(1);
+    session.phase = SessionPhase::Waiting { wait: Wait::Pause { why: error.to_string() } };
+    change.event(&Event::of_session(now, session.id, What::CreateRefused { error: error.to_string() }))
+}
+
+/// Whether the same create can never succeed.
+fn is_in_vain(kind: ErrorKind) -> bool {
+    match kind {
+        ErrorKind::Unauthorized
+        | ErrorKind::Forbidden
+        | ErrorKind::NotFound
+        | ErrorKind::Unsupported
+        | ErrorKind::Validation
+        | ErrorKind::Conflict => true,
+        ErrorKind::RateLimited
+        | ErrorKind::Timeout
+        | ErrorKind::Provider
+        | ErrorKind::Transport
+        | ErrorKind::Unknown
+        | ErrorKind::NoCapacity
+        | ErrorKind::Decode
+        | ErrorKind::Quota => false,
+    }
+}
+
+fn refusal_pause(inner: &Inner, session: &SessionRecord, error: Option<&atlas_core::Error>) -> Duration {
+    let asked = error.and_then(atlas_core::Error::retry_after).unwrap_or_default();
+    inner.pause(session.refusals).max(asked)
+}
+
+/// No create was recorded: the session pauses, or ends where another try is in vain.
+async fn refused(
+    inner: &Arc<Inner>,
+    held: &Held,
+    session: Read<SessionRecord>,
+    error: &atlas_core::Error,
+) -> Result<()> {
+    let Read { mut record, version } = session;
+    let change = inner.books.change().urgent().under(&held.key, held.fence);
+    let mut change = settle_refusal(inner, change, &mut record, error);
+    change = inner.add_finish(change, &mut record);
+    let due = if record.is_living() {
+        Some(inner.now().plus(refusal_pause(inner, &record, Some(error))))
+    } else {
+        inner.session_due(&record)
+    };
+    change.session(&record, Expect::At(version), due).commit().await?;
+    inner.after_ending(&record);
+    if !record.is_living() {
+        inner.note_failure(&record, &error.to_string()).await?;
+    }
+    Ok(())
+}
+
+/// The start took too long: the session ends, and whatever its create made goes with it.
+async fn give_up(inner: &Arc<Inner>, held: &Held, session: Read<SessionRecord>) -> Result<()> {
+    let why = match &session.record.phase {
+        SessionPhase::Waiting { wait: Wait::Pause { why } } => format!("no machine in time; last refusal: {why}"),
+        _ => "no machine in time".to_owned(),
+    };
+    inner.books.release(&held.key, held.fence).await?;
+    let receipt = Receipt::new(Reason::StartTimeout, why.clone(), "atlas", inner.now());
+    if inner.end_session(session.record.id, &receipt).await? {
+        inner.note_failure(&session.record, &why).await?;
+    }
+    Ok(())
+}
+
+/// Intents in the store: the rental and the session that names it, in one commit.
+#[derive(Debug)]
+struct StoreIntents<'a> {
+    inner: &'a Arc<Inner>,
+    held: &'a Held,
+    session: Read<SessionRecord>,
+    failure: Mutex<Option<Error>>,
+}
+
+impl<'a> StoreIntents<'a> {
+    fn new(inner: &'a Arc<Inner>, held: &'a Held, session: Read<SessionRecord>) -> Self {
+        Self { inner, held, session, failure: Mutex::new(None) }
+    }
+
+    fn failure(&self) -> Option<Error> {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    fn fail(&self, error: Error) -> atlas_core::Error {
+        let core = atlas_core::Error::unknown(error.to_string()).with_effect(Effect::NotSent);
+        *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+        core
+    }
+}
+
+#[async_trait]
+impl Intents for StoreIntents<'_> {
+    async fn open(&self, intent: &Intent) -> atlas_core::Result<()> {
+        let Read { record: mut session, version } = self.session.clone();
+        let id = RentalId::new(intent.token());
+        let rental = RentalRecord {
+            id,
+            mark: intent.mark.clone(),
+            provider: intent.provider.clone(),
+            scope: intent.scope.clone(),
+            kind: intent.kind,
+            holder: Holder::Session(session.id),
+            opened_at: intent.opened_at,
+            not_after: intent.not_after,
+            opening: self.inner.opening,
+            epoch: 0,
+            phase: RentalPhase::Open,
+            compute: None,
+            was_read: false,
+            was_marked: false,
+            absence: Absence::new(),
+            missing_since: None,
+            generation: 0,
+            failures: 0,
+            last_error: None,
+            accrual: Accrual::begin(intent.opened_at, intent.price),
+            later: std::collections::BTreeMap::new(),
+        };
+        session.phase = SessionPhase::Waiting { wait: Wait::Answer };
+        session.current = Some(id);
+        session.rentals.push(id);
+        session.attempt = session.attempt.saturating_add(1);
+        session.starting_since.get_or_insert(intent.opened_at);
+        // Nobody searches for it while its answer is awaited.
+        let search_at = intent.opened_at.plus(self.inner.policy.create_timeout);
+        let due = session.deadline();
+        let what = What::Status { status: Status::Spawning };
+        self.inner
+            .books
+            .change()
+            .under(&self.held.key, self.held.fence)
+            .rental(&rental, Expect::New, Some(search_at))
+            .session(&session, Expect::At(version), due)
+            .event(&Event::of_session(intent.opened_at, session.id, what))
+            .commit()
+            .await
+            .map(|_| ())
+            .map_err(|error| self.fail(error.into()))
+    }
+
+    async fn bound(&self, token: SpawnToken, compute: &ComputeId) -> atlas_core::Result<()> {
+        let provider = self.inner.account(&self.session.record.provider).map_err(|error| self.fail(error))?;
+        let compute =
+            Compute::new(provider.id(), provider.traits().kind, compute.clone(), atlas_core::ComputeStatus::Starting);
+        write_answer(self.inner, token, &Ok(compute)).await.map_err(|error| self.fail(error))
+    }
+
+    async fn closed(&self, token: SpawnToken, proof: Proof) -> atlas_core::Result<()> {
+        let effect = if proof == Proof::NotSent { Effect::NotSent } else { Effect::Rejected };
+        let refusal = atlas_core::Error::unknown(proof.to_string()).with_effect(effect);
+        write_answer(self.inner, token, &Err(refusal)).await.map_err(|error| self.fail(error))
+    }
+}

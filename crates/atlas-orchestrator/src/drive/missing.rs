@@ -1,0 +1,183 @@
+//! A held machine that is not found: missing first, lost late, and moved if it has only a new id (rule P5).
+
+use std::time::Duration;
+
+use atlas_core::{Compute, ComputeId};
+
+use super::put_off;
+use super::watch::Watched;
+use crate::Result;
+use crate::books::{Expect, Read};
+use crate::events::{Event, What};
+use crate::inner::Inner;
+use crate::rental::{Input, Power, RentalPhase, RentalRecord};
+use crate::request::OnLoss;
+use crate::session::{self, Reason, Receipt, SessionPhase, SessionRecord, Wait};
+use crate::store::{Cursor, Kind, Range};
+
+/// From how many missing machines on an account counts as the likelier cause (rule P5).
+const MANY: u64 = 3;
+
+impl Watched<'_> {
+    /// The machine goes, and its holder loses it.
+    pub(super) async fn free_holder(self, reason: Reason, evidence: String) -> Result<()> {
+        let inner = self.inner;
+        let now = inner.now();
+        let Read { record: mut rental, version } = self.rental;
+        let receipt = Receipt::new(reason, evidence.clone(), "atlas", now);
+        rental.release_by(if reason == Reason::Lost { Input::Lost } else { Input::Over }, &receipt);
+        let mut change = inner.books.change().urgent().under(&self.held.key, self.held.fence);
+        change = change.rental(&rental, Expect::At(version), Some(now));
+        if reason == Reason::Lost
+            && let Some(compute) = rental.compute.clone()
+        {
+            let session = self.session.as_ref().map(|read| read.record.id);
+            change = change.event(&Event::of_rental(now, session, rental.id, What::Lost { compute }));
+        }
+        let Some(Read { record: mut session, version }) = self.session else {
+            change.commit().await?;
+            return Ok(());
+        };
+        let failed_start = !session.was_ready;
+        let replaced = reason == Reason::Lost && session.on_loss == OnLoss::Replace && replace(&mut session, now);
+        if !replaced {
+            let mut others = inner.rentals_of(&session).await?;
+            others.retain(|other| other.record.id != rental.id);
+            change = inner.add_ending(change, &mut session, &mut others, receipt);
+        }
+        let due = inner.session_due(&session);
+        change.session(&session, Expect::At(version), due).commit().await?;
+        inner.after_ending(&session);
+        if failed_start && !replaced {
+            inner.note_failure(&session, &evidence).await?;
+        }
+        Ok(())
+    }
+
+    /// A read says that the machine is gone: somebody or something else ended it.
+    pub(super) async fn gone(self, compute: &ComputeId) -> Result<()> {
+        self.free_holder(Reason::Lost, format!("the cloud says that machine {compute} is terminated")).await
+    }
+
+    /// The machine is not found: not lost yet (P5).
+    pub(super) async fn missing(mut self, compute: &ComputeId) -> Result<()> {
+        let inner = self.inner;
+        let now = inner.now();
+        let found = match inner.bounded(self.provider.find_spawned(&inner.call(), self.rental.record.mark.token)).await
+        {
+            Ok(found) => found,
+            Err(error) => return put_off(inner, self.held, self.rental, &error, Duration::ZERO).await,
+        };
+        let mut matches = found.matches;
+        matches.sort_by_key(|found| (found.created_at, found.id.clone()));
+        // A listing that shows it under the very id says more than a read that does not.
+        if let Some(at) = matches.iter().position(|found| found.id == *compute) {
+            return self.seen(matches.swap_remove(at)).await;
+        }
+        if let Some(moved) = matches.into_iter().next() {
+            return self.rebind(moved).await;
+        }
+        let rental = &mut self.rental.record;
+        let scope = rental.scope.clone();
+        rental.absence.missing(now, &scope, &scope);
+        if found.complete {
+            rental.absence.unlisted(now, &scope, &scope);
+        }
+        let first = rental.missing_since.is_none();
+        let since = *rental.missing_since.get_or_insert(now);
+        let missing_for = now.since(since);
+        let long_enough = missing_for >= inner.policy.lost_after
+            && found.complete
+            && rental.absence.proves_gone(self.provider.traits(), rental.opened_at, rental.was_read);
+        if long_enough && !many_missing(inner, &self.rental.record).await? {
+            let evidence = format!("machine {compute} was not found for {}", words(missing_for));
+            return self.free_holder(Reason::Lost, evidence).await;
+        }
+        let again = inner.policy.watch_interval.min(inner.policy.lost_after / 4);
+        let due = now.plus(again);
+        let mut change = inner.books.change().under(&self.held.key, self.held.fence);
+        let id = self.rental.record.id;
+        let session = self.session.as_ref().map(|read| read.record.id);
+        if first {
+            let what = What::Missing { compute: compute.clone() };
+            change = change.event(&Event::of_rental(now, session, id, what));
+        } else if long_enough && missing_for < inner.policy.lost_after + again {
+            // Told once: what is missing for days must not fill the events.
+            let machines = count(inner, &self.rental.record, "missing").await?;
+            let what = What::ManyMissing { provider: self.rental.record.provider.clone(), machines };
+            change = change.event(&Event::of_deployment(now, what));
+        }
+        change.rental(&self.rental.record, Expect::At(self.rental.version), Some(due)).commit().await?;
+        Ok(())
+    }
+
+    /// The cloud moved the machine to a new id: the rental follows, and its endpoint is read anew.
+    async fn rebind(mut self, moved: Compute) -> Result<()> {
+        let rental = &mut self.rental.record;
+        rental.compute = Some(moved.id.clone());
+        rental.missing_since = None;
+        rental.absence.seen();
+        let power = match rental.power() {
+            Some(Power::Up) | None => Power::Starting,
+            Some(other) => other,
+        };
+        let now = self.inner.now();
+        if let Some(read) = &mut self.session {
+            read.record.starting_since.get_or_insert(now);
+        }
+        let session = self.session.clone();
+        let held = self.held;
+        let inner = self.inner;
+        let Read { record: mut rental, version } = self.rental;
+        rental.phase = RentalPhase::Held { power, published: None };
+        let id = rental.id;
+        let mut change = inner.books.change().under(&held.key, held.fence);
+        change = change.rental(&rental, Expect::At(version), Some(now));
+        let what = What::Found { compute: moved.id };
+        change = change.event(&Event::of_rental(now, session.as_ref().map(|read| read.record.id), id, what));
+        if let Some(Read { record, version }) = session {
+            change = change.session(&record, Expect::At(version), record.deadline().or(Some(now)));
+        }
+        change.commit().await?;
+        Ok(())
+    }
+}
+
+/// The session waits for another machine.
+fn replace(session: &mut SessionRecord, now: atlas_auth::Timestamp) -> bool {
+    let (next, _) = session::step(session.state(), session::Input::Replace);
+    if next != session::State::Waiting {
+        return false;
+    }
+    session.phase = SessionPhase::Waiting { wait: Wait::Turn };
+    session.current = None;
+    session.starting_since = Some(now);
+    true
+}
+
+fn words(span: Duration) -> String {
+    atlas_core::duration::format(Duration::from_secs(span.as_secs()))
+}
+
+/// Whether so many machines of the account are missing at once that the account is the likelier cause.
+async fn many_missing(inner: &Inner, rental: &RentalRecord) -> Result<bool> {
+    let missing = count(inner, rental, "missing").await?;
+    Ok(missing >= MANY && missing >= count(inner, rental, "held").await?)
+}
+
+async fn count(inner: &Inner, rental: &RentalRecord, phase: &str) -> Result<u64> {
+    let mut cursor = Cursor::START;
+    let mut counted: u64 = 0;
+    loop {
+        let range = Range::Rows { kind: Some(Kind::RENTAL), phase: Some(phase.to_owned()) };
+        let page = inner.books.store().scan(range, cursor, 1000).await?;
+        let next = page.next.clone();
+        let rows = page.into_rows();
+        let here = rows.iter().filter(|row| row.account.as_deref() == Some(rental.provider.as_str())).count();
+        counted += u64::try_from(here).unwrap_or(u64::MAX);
+        match next {
+            Some(next) => cursor = next,
+            None => return Ok(counted),
+        }
+    }
+}

@@ -1,0 +1,241 @@
+//! Ending a machine that nobody holds, until its end is proven (rules P4, P15, O3).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use atlas_core::{ComputeFilter, ComputeId, ComputeStatus, GoneRule, Proof, Provider};
+
+use super::{Held, is_gone, is_strangers};
+use crate::books::{Expect, Read};
+use crate::events::{Event, What};
+use crate::inner::Inner;
+use crate::rental::{self, Holder, RentalPhase, RentalRecord};
+use crate::session::{SessionPhase, Wait};
+use crate::{Error, Result};
+
+/// What one round found out.
+enum Round {
+    Proven,
+    NotYet,
+    Failed(atlas_core::Error),
+}
+
+pub(crate) async fn release(inner: &Arc<Inner>, held: &Held, mut rental: Read<RentalRecord>) -> Result<()> {
+    let Some(compute) = rental.record.compute.clone() else {
+        return inner.books.release(&held.key, held.fence).await;
+    };
+    let provider = match inner.account(&rental.record.provider) {
+        Ok(provider) => provider,
+        Err(Error::Core(error)) => return failed(inner, held, rental, &error).await,
+        Err(error) => return Err(error),
+    };
+    if !inner.acts_in_scope(&provider, &rental.record).await? {
+        let error = atlas_core::Error::conflict(format!(
+            "machine {compute} was rented under another key or account, so this one can neither end it nor prove its \
+             end; restore that key, or write the rental off"
+        ));
+        return failed(inner, held, rental, &error).await;
+    }
+    match round(inner, &*provider, &mut rental.record, &compute).await {
+        Round::Proven => close(inner, held, rental).await,
+        Round::NotYet => {
+            rental.record.succeeded();
+            let due = inner.now().plus(next_look(&*provider, &rental.record, inner));
+            // What speaks for its absence is part of the ending: it must fit on a full disk too.
+            let change = inner.books.change().urgent().under(&held.key, held.fence);
+            change.rental(&rental.record, Expect::At(rental.version), Some(due)).commit().await?;
+            Ok(())
+        }
+        Round::Failed(error) => failed(inner, held, rental, &error).await,
+    }
+}
+
+/// Reads, tells the cloud to end it, and reads again: 200 is not done (P15).
+///
+/// A machine that is missing is told all the same, once at least: the cloud may only hide it (P5).
+async fn round(inner: &Inner, provider: &dyn Provider, rental: &mut RentalRecord, compute: &ComputeId) -> Round {
+    let was_told = match (&rental.phase, rental.absence.since()) {
+        (RentalPhase::Releasing { receipt }, Some(missing)) => missing >= receipt.at,
+        _ => false,
+    };
+    let mut is_ending = false;
+    match look(inner, provider, rental, compute).await {
+        Ok(Look::Gone) => return Round::Proven,
+        Ok(Look::Missing { proven: true }) if was_told => return Round::Proven,
+        Ok(Look::Doubtful) => return Round::NotYet,
+        Ok(Look::Ending) => is_ending = true,
+        Ok(Look::There | Look::Missing { .. }) => {}
+        Err(error) => return Round::Failed(error),
+    }
+    match inner.bounded(provider.terminate(&inner.call(), compute)).await {
+        Ok(()) => {}
+        Err(error) if error.is_not_found() => {}
+        // Whoever began to end it may have died over it, so the word is said again; that it is refused means nothing.
+        Err(_) if is_ending => {}
+        Err(error) => return Round::Failed(error),
+    }
+    match look(inner, provider, rental, compute).await {
+        Ok(Look::Gone | Look::Missing { proven: true }) => Round::Proven,
+        Ok(Look::There | Look::Ending | Look::Doubtful | Look::Missing { proven: false }) => Round::NotYet,
+        Err(error) => Round::Failed(error),
+    }
+}
+
+enum Look {
+    Gone,
+    There,
+    /// It is on its way to gone, as its cloud says.
+    Ending,
+    /// Neither proven gone nor proven ours.
+    Doubtful,
+    Missing {
+        proven: bool,
+    },
+}
+
+async fn look(
+    inner: &Inner,
+    provider: &dyn Provider,
+    rental: &mut RentalRecord,
+    compute: &ComputeId,
+) -> atlas_core::Result<Look> {
+    let scope = provider.scope(&inner.call());
+    match inner.bounded(provider.get(&inner.call(), compute)).await {
+        Ok(found) if is_gone(&found.status) => return Ok(Look::Gone),
+        Ok(found) if is_strangers(found.mark.as_ref(), rental) => {
+            return if found.mark.is_some() || is_nowhere(inner, provider, rental, compute).await? {
+                Ok(Look::Gone)
+            } else {
+                Ok(Look::Doubtful)
+            };
+        }
+        Ok(found) => {
+            rental.was_read = true;
+            rental.was_marked |= found.mark.is_some();
+            rental.absence.seen();
+            return Ok(if found.status == ComputeStatus::Terminating { Look::Ending } else { Look::There });
+        }
+        Err(error) if error.is_not_found() => {}
+        Err(error) => return Err(error),
+    }
+    let asked = inner.same_account(provider.id(), &scope, &rental.scope);
+    let scope = if asked { rental.scope.clone() } else { scope };
+    rental.absence.missing(inner.now(), &scope, &rental.scope);
+    if matches!(provider.traits().gone, GoneRule::TwoNotFounds { .. }) {
+        let all = inner.bounded(provider.list(&inner.call(), &ComputeFilter::all())).await?;
+        match all.iter().find(|listed| listed.id == *compute && !is_gone(&listed.status)) {
+            Some(listed) if !is_strangers(listed.mark.as_ref(), rental) => {
+                rental.absence.seen();
+                return Ok(Look::There);
+            }
+            _ => rental.absence.unlisted(inner.now(), &scope, &rental.scope),
+        }
+    }
+    Ok(Look::Missing { proven: rental.absence.proves_gone(provider.traits(), rental.opened_at, rental.was_read) })
+}
+
+/// Whether a complete search shows the machine under its mark nowhere.
+async fn is_nowhere(
+    inner: &Inner,
+    provider: &dyn Provider,
+    rental: &RentalRecord,
+    compute: &ComputeId,
+) -> atlas_core::Result<bool> {
+    let found = inner.bounded(provider.find_spawned(&inner.call(), rental.mark.token)).await?;
+    Ok(found.complete && found.matches.iter().all(|found| found.id != *compute))
+}
+
+/// When the next look can bring something new: the longer it has taken, the later.
+fn next_look(provider: &dyn Provider, rental: &RentalRecord, inner: &Inner) -> Duration {
+    let policy = &inner.policy;
+    let taken = match &rental.phase {
+        RentalPhase::Releasing { receipt } => inner.now().since(receipt.at),
+        _ => Duration::ZERO,
+    };
+    let pause = (taken / 8).clamp(policy.first_pause, policy.longest_pause.max(policy.first_pause));
+    match (provider.traits().gone, rental.absence.since()) {
+        (GoneRule::TwoNotFounds { apart }, Some(first)) => first.plus(apart).since(inner.now()).max(policy.first_pause),
+        _ => pause,
+    }
+}
+
+/// The cloud did not end it: tried again for ever, priced, visible.
+async fn failed(
+    inner: &Arc<Inner>,
+    held: &Held,
+    mut rental: Read<RentalRecord>,
+    error: &atlas_core::Error,
+) -> Result<()> {
+    rental.record.failed(error);
+    let now = inner.now();
+    let pause = inner.pause(rental.record.failures).max(error.retry_after().unwrap_or_default());
+    let event = What::TerminateFailed {
+        compute: rental.record.compute.clone(),
+        error: error.to_string(),
+        failures: rental.record.failures,
+    };
+    let mut change = inner.books.change().urgent().under(&held.key, held.fence);
+    // Told at the first, and then at each doubling: a machine that fails for days must not fill the events.
+    if rental.record.failures.is_power_of_two() {
+        change = change.event(&Event::of_rental(now, session_of(&rental.record), rental.record.id, event));
+    }
+    change.rental(&rental.record, Expect::At(rental.version), Some(now.plus(pause))).commit().await?;
+    Ok(())
+}
+
+fn session_of(rental: &RentalRecord) -> Option<crate::SessionId> {
+    match rental.holder {
+        Holder::Session(session) => Some(session),
+        Holder::Plain | Holder::Nobody => None,
+    }
+}
+
+/// The proof is there: the rental is closed, and with its last one the session has ended.
+async fn close(inner: &Arc<Inner>, held: &Held, rental: Read<RentalRecord>) -> Result<()> {
+    let (next, _) = rental::step(rental.record.state(), rental::Input::Gone);
+    if next != rental::State::Closed {
+        return inner.books.release(&held.key, held.fence).await;
+    }
+    inner.close_rental(rental, Proof::Gone, Some(held), None).await
+}
+
+impl Inner {
+    /// Closes a rental by proof, in one commit with what that means for its session.
+    pub(crate) async fn close_rental(
+        &self,
+        rental: Read<RentalRecord>,
+        proof: Proof,
+        held: Option<&Held>,
+        event: Option<&Event>,
+    ) -> Result<()> {
+        let Read { record: mut rental, version } = rental;
+        let now = self.now();
+        rental.close(proof, now);
+        let mut change = self.books.change().urgent();
+        if let Some(held) = held {
+            change = change.under(&held.key, held.fence);
+        }
+        if let Some(event) = event {
+            change = change.event(event);
+        }
+        change = change.rental(&rental, Expect::At(version), Some(now.plus(self.policy.remember)));
+        let mut over = None;
+        if let Some(id) = session_of(&rental)
+            && let Some(Read { record: mut session, version }) = self.books.session(id).await?
+        {
+            if session.lose(&rental, now) && session.is_living() {
+                // An operator closed it under a session that still waits for it: it gets another.
+                session.phase = SessionPhase::Waiting { wait: Wait::Turn };
+            }
+            change = self.add_finish(change, &mut session);
+            let due = self.session_due(&session);
+            change = change.session(&session, Expect::At(version), due);
+            over = Some(session);
+        }
+        change.commit().await?;
+        if let Some(session) = over {
+            self.after_ending(&session);
+        }
+        Ok(())
+    }
+}

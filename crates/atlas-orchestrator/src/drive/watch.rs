@@ -1,0 +1,295 @@
+//! Watching a machine that somebody holds: its start, its endpoint, stop and start, and whether it is still there
+//! (rules P5, P9, P12).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use atlas_core::{Compute, ComputeId, ComputeStatus, ErrorKind, Provider, probe};
+
+use super::{Held, is_gone, is_strangers, put_off};
+use crate::books::{Expect, Read};
+use crate::events::{Event, What};
+use crate::inner::Inner;
+use crate::rental::{self, Action, Holder, Input, Power, Published, RentalPhase, RentalRecord, State};
+use crate::session::{Reason, Receipt, SessionRecord};
+use crate::{Error, Result};
+
+/// The longest time between two reads of a machine that is starting.
+const SLOWEST_START_READ: Duration = Duration::from_secs(5);
+
+pub(crate) async fn watch(inner: &Arc<Inner>, held: &Held, rental: Read<RentalRecord>) -> Result<()> {
+    let Some(compute) = rental.record.compute.clone() else {
+        return put_off(inner, held, rental, "a held rental without a machine", Duration::ZERO).await;
+    };
+    let session = match rental.record.holder {
+        Holder::Session(id) => match inner.books.session(id).await {
+            Ok(session) => session,
+            // It may be anybody's: nothing is judged about it.
+            Err(error @ Error::Unreadable { .. }) => return put_off(inner, held, rental, &error, Duration::ZERO).await,
+            Err(error) => return Err(error),
+        },
+        Holder::Plain | Holder::Nobody => None,
+    };
+    if is_orphan(&rental.record, session.as_ref()) {
+        return release_orphan(inner, held, rental).await;
+    }
+    let provider = match inner.account(&rental.record.provider) {
+        Ok(provider) => provider,
+        Err(error) => return put_off(inner, held, rental, &error, Duration::ZERO).await,
+    };
+    if !inner.acts_in_scope(&provider, &rental.record).await? {
+        let words = "the account acts under another key now, so nothing it says proves anything";
+        return put_off(inner, held, rental, words, inner.policy.watch_interval).await;
+    }
+    let watched = Watched { inner, held, rental, session, provider };
+    match inner.bounded(watched.provider.get(&inner.call(), &compute)).await {
+        Ok(found) if is_strangers(found.mark.as_ref(), &watched.rental.record) => watched.missing(&compute).await,
+        Ok(found) if is_gone(&found.status) => watched.gone(&compute).await,
+        Ok(found) => watched.seen(found).await,
+        Err(error) if error.is_not_found() => watched.missing(&compute).await,
+        Err(error) => {
+            let at_least = error.retry_after().unwrap_or_default();
+            put_off(inner, held, watched.rental, &error, at_least).await
+        }
+    }
+}
+
+/// A rental without a living holder is releasing, whatever else happened.
+fn is_orphan(rental: &RentalRecord, session: Option<&Read<SessionRecord>>) -> bool {
+    match rental.holder {
+        Holder::Plain => false,
+        Holder::Nobody => true,
+        Holder::Session(_) => {
+            session.is_none_or(|read| !read.record.is_living() || read.record.current != Some(rental.id))
+        }
+    }
+}
+
+async fn release_orphan(inner: &Arc<Inner>, held: &Held, rental: Read<RentalRecord>) -> Result<()> {
+    let Read { record: mut rental, version } = rental;
+    let now = inner.now();
+    rental.release(&Receipt::new(Reason::Failed, "it has no living holder", "atlas", now));
+    let change = inner.books.change().urgent().under(&held.key, held.fence);
+    change.rental(&rental, Expect::At(version), Some(now)).commit().await?;
+    Ok(())
+}
+
+/// A held machine that is being looked at.
+pub(super) struct Watched<'a> {
+    pub(super) inner: &'a Arc<Inner>,
+    pub(super) held: &'a Held,
+    pub(super) rental: Read<RentalRecord>,
+    pub(super) session: Option<Read<SessionRecord>>,
+    pub(super) provider: Arc<dyn Provider>,
+}
+
+impl Watched<'_> {
+    /// The machine is there.
+    pub(super) async fn seen(mut self, compute: Compute) -> Result<()> {
+        let now = self.inner.now();
+        let rental = &mut self.rental.record;
+        let was_missing = rental.missing_since.take().is_some();
+        rental.absence.seen();
+        rental.was_read = true;
+        rental.was_marked |= compute.mark.as_ref().is_some_and(|mark| mark.token == rental.mark.token);
+        let input = match self.input(&compute).await {
+            Ok(input) => input,
+            Err(error) => return put_off(self.inner, self.held, self.rental, &error, Duration::ZERO).await,
+        };
+        self.count(&compute, input);
+        let rental = &mut self.rental.record;
+        let (next, actions) = rental::step(rental.state(), input);
+        if actions.contains(&Action::Start) {
+            rental.accrual.starting(now);
+        }
+        if let Some(error) = self.act(actions, &compute.id).await {
+            return put_off(self.inner, self.held, self.rental, &error, error.retry_after().unwrap_or_default()).await;
+        }
+        let found = was_missing.then(|| What::Found { compute: compute.id.clone() });
+        match next {
+            State::Releasing => {
+                let how = if compute.status == ComputeStatus::Failed { "broke" } else { "ended by itself" };
+                let code = compute.exit_code.map(|code| format!(" with code {code}")).unwrap_or_default();
+                self.free_holder(Reason::Failed, format!("machine {} {how}{code}", compute.id)).await
+            }
+            State::Held(power) => {
+                let published = self.publish(power, actions, &compute);
+                let due = now.plus(self.next_read(power));
+                self.write(power, published, due, found).await
+            }
+            State::Open | State::Unfound | State::Closed => self.write_back(now).await,
+        }
+    }
+
+    /// What a read means. Only a machine that is starting is asked whether it answers.
+    async fn input(&self, compute: &Compute) -> atlas_core::Result<Input> {
+        Ok(match compute.status {
+            ComputeStatus::Running if self.rental.record.power() == Some(Power::Starting) => {
+                if self.answers(compute).await? { Input::Ready } else { Input::Running }
+            }
+            ComputeStatus::Running | ComputeStatus::Starting => match self.rental.record.power() {
+                Some(Power::Down) if self.session.as_ref().is_none_or(|read| read.record.found_stopped) => {
+                    Input::Returned
+                }
+                _ => Input::Running,
+            },
+            ComputeStatus::Stopped => Input::Stopped,
+            ComputeStatus::Exited | ComputeStatus::Failed | ComputeStatus::Terminating => Input::Over,
+            // On its way, or a word that is not known: nothing is concluded from it.
+            _ => match self.rental.record.power() {
+                Some(Power::Stopping | Power::Down) => Input::Stop,
+                Some(Power::Starting | Power::Up) | None => Input::Start,
+            },
+        })
+    }
+
+    async fn answers(&self, compute: &Compute) -> atlas_core::Result<bool> {
+        if compute.first_http().is_none() {
+            return Ok(true);
+        }
+        let Some(probe) = &self.inner.probe else {
+            return Err(atlas_core::Error::unsupported(
+                "readiness cannot be asked: build with the feature `http`, or give a probe of your own",
+            ));
+        };
+        let Some(read) = &self.session else { return Ok(true) };
+        let credentials = self
+            .inner
+            .credentials(&read.record, &self.rental.record)
+            .map_err(|error| atlas_core::Error::new(ErrorKind::Unknown, error.to_string()))?;
+        let path = read.record.ready_path.as_deref();
+        let question = probe::question(compute, path, &credentials, &*self.inner.clock)?;
+        let Some(question) = question else { return Ok(false) };
+        let signs = &self.provider.traits().proxy;
+        // Bounded here too: a probe of one's own may forget to.
+        Ok(match tokio::time::timeout(question.timeout, probe.ask(&question)).await {
+            Ok(Ok(answer)) => probe::is_ready(&answer, signs, path.is_some(), credentials.env().is_some()),
+            Ok(Err(_)) | Err(_) => false,
+        })
+    }
+
+    fn count(&mut self, compute: &Compute, input: Input) {
+        let now = self.inner.now();
+        let billing = self.provider.traits().stopped_bills;
+        let accrual = &mut self.rental.record.accrual;
+        if input == Input::Stopped {
+            accrual.stopped(now, compute.cost_per_hour, billing);
+        } else {
+            accrual.running(now, compute.cost_per_hour);
+        }
+    }
+
+    /// Tells the cloud what the stored power asks for (P9).
+    async fn act(&self, actions: &[Action], compute: &ComputeId) -> Option<atlas_core::Error> {
+        for action in actions {
+            let done = match action {
+                Action::Stop => self.inner.bounded(self.provider.stop(&self.inner.call(), compute)).await,
+                Action::Start => self.inner.bounded(self.provider.start(&self.inner.call(), compute)).await,
+                Action::Find
+                | Action::Read
+                | Action::Terminate
+                | Action::Publish
+                | Action::Unpublish
+                | Action::FreeHolder
+                | Action::StopCounting => Ok(()),
+            };
+            if let Err(error) = done {
+                return Some(error);
+            }
+        }
+        None
+    }
+
+    /// What is published after this read: under a higher generation whenever it is another endpoint.
+    fn publish(&mut self, power: Power, actions: &[Action], compute: &Compute) -> Option<Published> {
+        let rental = &mut self.rental.record;
+        if power != Power::Up {
+            return None;
+        }
+        let known = rental.published().filter(|known| known.ports == compute.ports).cloned();
+        if known.is_some() && !actions.contains(&Action::Publish) {
+            return known;
+        }
+        rental.generation += 1;
+        Some(Published { generation: rental.generation, ports: compute.ports.clone() })
+    }
+
+    fn next_read(&self, power: Power) -> Duration {
+        let policy = &self.inner.policy;
+        match power {
+            Power::Starting => {
+                let since = self.session.as_ref().and_then(|read| read.record.starting_since);
+                let tried = since.map_or(Duration::ZERO, |since| self.inner.now().since(since));
+                (tried / 20).clamp(policy.start_interval, SLOWEST_START_READ.max(policy.start_interval))
+            }
+            Power::Stopping => policy.start_interval,
+            Power::Up | Power::Down => policy.watch_interval,
+        }
+    }
+
+    /// Writes what was seen, with what it means for the session.
+    async fn write(
+        self,
+        power: Power,
+        published: Option<Published>,
+        due: atlas_auth::Timestamp,
+        event: Option<What>,
+    ) -> Result<()> {
+        let Read { record: mut rental, version } = self.rental;
+        let inner = self.inner;
+        let now = inner.now();
+        let before = self.session.as_ref().map(|read| crate::view::status(&read.record, Some(&rental)));
+        let old_generation = rental.published().map(|published| published.generation);
+        rental.phase = RentalPhase::Held { power, published };
+        rental.succeeded();
+        let id = rental.id;
+        let generation = rental.published().map(|published| published.generation);
+        let mut change = inner.books.change().under(&self.held.key, self.held.fence);
+        change = change.rental(&rental, Expect::At(version), Some(due));
+        let session_id = self.session.as_ref().map(|read| read.record.id);
+        if let Some(what) = event {
+            change = change.event(&Event::of_rental(now, session_id, id, what));
+        }
+        let mut became_ready = false;
+        if let Some(Read { record: mut session, version }) = self.session {
+            let status = crate::view::status(&session, Some(&rental));
+            if before != Some(status) {
+                change = change.event(&Event::of_session(now, session.id, What::Status { status }));
+            }
+            if let Some(generation) = generation.filter(|generation| Some(*generation) != old_generation) {
+                change = change.event(&Event::of_session(now, session.id, What::EndpointChanged { generation }));
+            }
+            became_ready = power == Power::Up && session.starting_since.is_some();
+            if became_ready {
+                session.starting_since = None;
+                session.was_ready = true;
+                change = change.session(&session, Expect::At(version), Some(now));
+            } else if power == Power::Down && !session.stopped {
+                // Somebody stopped it behind our back: idle time stands still until it runs again.
+                session.stopped = true;
+                session.found_stopped = true;
+                change = change.session(&session, Expect::At(version), Some(now));
+            } else if power == Power::Starting && session.found_stopped {
+                session.stopped = false;
+                session.found_stopped = false;
+                session.starting_since = Some(now);
+                change = change.session(&session, Expect::At(version), Some(now));
+            }
+            if became_ready {
+                // Idle time starts at ready (P12).
+                inner.activity.touch(&session.id, inner.idle.stamp());
+                change.commit().await?;
+                return inner.note_success(&session).await;
+            }
+        }
+        debug_assert!(!became_ready, "readiness is written above");
+        change.commit().await?;
+        Ok(())
+    }
+
+    async fn write_back(self, due: atlas_auth::Timestamp) -> Result<()> {
+        let change = self.inner.books.change().under(&self.held.key, self.held.fence);
+        change.rental(&self.rental.record, Expect::At(self.rental.version), Some(due)).commit().await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,187 @@
+//! Transitions that touch a session and its rentals at once, each one commit (rule P1).
+
+use atlas_auth::Timestamp;
+use atlas_core::{Money, Proof};
+
+use crate::books::{Change, Expect, Read};
+use crate::events::{Event, What};
+use crate::inner::Inner;
+use crate::rental::{self, RentalPhase, RentalRecord};
+use crate::session::{self, Receipt, SessionPhase, SessionRecord, Wait};
+use crate::store::CommitError;
+use crate::{Error, Result, view};
+
+impl RentalRecord {
+    /// Takes the holder away, if there was one: it goes now.
+    pub(crate) fn release(&mut self, receipt: &Receipt) -> bool {
+        self.release_by(rental::Input::HolderGone, receipt)
+    }
+
+    /// Lets it go for what `input` says.
+    pub(crate) fn release_by(&mut self, input: rental::Input, receipt: &Receipt) -> bool {
+        let (next, _) = rental::step(self.state(), input);
+        let releases = next != self.state() && matches!(next, rental::State::Unfound | rental::State::Releasing);
+        if releases {
+            self.phase = RentalPhase::Releasing { receipt: receipt.clone() };
+            self.missing_since = None;
+            self.succeeded();
+        }
+        releases
+    }
+
+    /// Closes it by proof.
+    pub(crate) fn close(&mut self, proof: Proof, at: Timestamp) {
+        self.phase = RentalPhase::Closed { proof, at };
+        self.missing_since = None;
+        self.accrual.close(at);
+        self.succeeded();
+    }
+}
+
+impl SessionRecord {
+    /// When a session that is not ready is given up, or its lifetime is over.
+    pub(crate) fn deadline(&self) -> Option<Timestamp> {
+        let start = self.starting_since.filter(|_| !self.stopped).map(|since| since.plus(self.start_timeout));
+        let life = self.max_lifetime.map(|lifetime| self.created_at.plus(lifetime));
+        match (start, life) {
+            (Some(start), Some(life)) => Some(start.min(life)),
+            (one, other) => one.or(other),
+        }
+    }
+
+    /// Loses a rental that was closed: its cost stays with the session. Whether that was its current one.
+    pub(crate) fn lose(&mut self, rental: &RentalRecord, now: Timestamp) -> bool {
+        if let Some(place) = self.rentals.iter().position(|id| *id == rental.id) {
+            self.rentals.remove(place);
+            self.closed_cost += rental.accrual.total(now);
+        }
+        let was_current = self.current == Some(rental.id);
+        if was_current {
+            self.current = None;
+        }
+        was_current
+    }
+
+    /// Ends it, if it lives; its rentals must be released in the same commit.
+    pub(crate) fn end(&mut self, mut receipt: Receipt, cost: Money) -> bool {
+        let (next, _) = session::step(self.state(), session::Input::End);
+        if next != session::State::Ending || self.state() == next {
+            return false;
+        }
+        receipt.cost = cost;
+        self.phase = SessionPhase::Ending { receipt };
+        true
+    }
+
+    /// Finishes it, if it is ending and has no rentals left.
+    pub(crate) fn finish(&mut self, at: Timestamp) -> bool {
+        let SessionPhase::Ending { receipt } = &self.phase else { return false };
+        if !self.rentals.is_empty() {
+            return false;
+        }
+        let (next, _) = session::step(self.state(), session::Input::AllClosed);
+        if next != session::State::Ended {
+            return false;
+        }
+        self.phase = SessionPhase::Ended { receipt: receipt.clone(), at };
+        true
+    }
+}
+
+impl Inner {
+    /// Adds to `change` the ending of a session with all its rentals; `rentals` are those of the session, and `closing`
+    /// is left out because the change closes or writes it itself.
+    pub(crate) fn add_ending<'a>(
+        &self,
+        mut change: Change<'a>,
+        session: &mut SessionRecord,
+        rentals: &mut [Read<RentalRecord>],
+        receipt: Receipt,
+    ) -> Change<'a> {
+        let now = self.now();
+        let records: Vec<_> = rentals.iter().map(|read| read.record.clone()).collect();
+        if !session.end(receipt.clone(), view::cost(session, &records, now)) {
+            return change;
+        }
+        for rental in rentals {
+            if rental.record.release(&receipt) {
+                change = change.rental(&rental.record, Expect::At(rental.version), Some(now));
+            }
+        }
+        let receipt = session.receipt().cloned().unwrap_or(receipt);
+        change = change.event(&Event::of_session(now, session.id, What::Terminating { receipt }));
+        self.add_finish(change, session)
+    }
+
+    /// Adds the end of the story, if there is nothing left of the session.
+    pub(crate) fn add_finish<'a>(&self, change: Change<'a>, session: &mut SessionRecord) -> Change<'a> {
+        let now = self.now();
+        if !session.finish(now) {
+            return change;
+        }
+        let reason = session.receipt().map_or(session::Reason::Asked, |receipt| receipt.reason);
+        let cost = session.closed_cost;
+        change.event(&Event::of_session(now, session.id, What::Terminated { reason, cost }))
+    }
+
+    /// When the row of a session must be looked at again, whatever else happens: `None` leaves it to its rentals.
+    pub(crate) fn session_due(&self, session: &SessionRecord) -> Option<Timestamp> {
+        let now = self.now();
+        match &session.phase {
+            SessionPhase::Waiting { wait: Wait::Turn } | SessionPhase::Served => Some(now),
+            SessionPhase::Waiting { wait: Wait::Answer | Wait::Pause { .. } } => session.deadline(),
+            SessionPhase::Ending { .. } => None,
+            SessionPhase::Ended { at, .. } => Some(at.plus(self.policy.remember)),
+        }
+    }
+
+    /// Ends a session durably, however often others change it meanwhile. `Ok(false)` if it was over already.
+    pub(crate) async fn end_session(&self, id: crate::SessionId, receipt: &Receipt) -> Result<bool> {
+        // Whatever was touched: later touches are told that they come too late.
+        let cell = self.activity.cell(&id);
+        let last = cell.as_ref().and_then(|cell| cell.force_ending());
+        let ended = self.end_until_written(id, receipt).await;
+        if let (Err(_), Some(cell), Some(last)) = (&ended, &cell, last) {
+            cell.take_back(last);
+        }
+        ended
+    }
+
+    async fn end_until_written(&self, id: crate::SessionId, receipt: &Receipt) -> Result<bool> {
+        loop {
+            let Some(read) = self.books.session(id).await? else { return Err(Error::NoSession(id)) };
+            let Read { record: mut session, version } = read;
+            if !session.is_living() {
+                return Ok(false);
+            }
+            let mut rentals = self.rentals_of(&session).await?;
+            let change = self.books.change().urgent();
+            let change = self.add_ending(change, &mut session, &mut rentals, receipt.clone());
+            let due = self.session_due(&session);
+            match change.session(&session, Expect::At(version), due).commit().await {
+                Ok(_) => {
+                    self.after_ending(&session);
+                    return Ok(true);
+                }
+                Err(CommitError::Conflict { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// What memory must know once an ending is written.
+    pub(crate) fn after_ending(&self, session: &SessionRecord) {
+        match session.phase {
+            SessionPhase::Ended { .. } => {
+                self.activity.tell(&session.id);
+                self.activity.leave(&session.id);
+            }
+            SessionPhase::Ending { .. } => {
+                if let Some(cell) = self.activity.cell(&session.id) {
+                    cell.force_ending();
+                }
+            }
+            SessionPhase::Waiting { .. } | SessionPhase::Served => {}
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! The one loop: it claims what is due and drives it, each lane of each account in its own room (rule P16).
+//!
+//! A restart is this loop starting again. Nothing in it remembers anything that the store does not know.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use atlas_auth::Timestamp;
+use serde::{Deserialize, Serialize};
+use tokio::sync::Notify;
+
+use crate::books::{Lane, forget_queue, sessions_queue};
+use crate::drive::drive;
+use crate::events::{Event, What};
+use crate::inner::Inner;
+use crate::store::{Claim, CommitError, Queue};
+use crate::time::TICK;
+use crate::{Error, Result};
+
+/// How many things that ended long ago are forgotten at once: nobody waits for it.
+const FORGOTTEN_AT_ONCE: usize = 4;
+
+/// How long a row rests whose drive failed in the store, so that a broken store is not hammered.
+const AFTER_STORE_FAILURE: Duration = Duration::from_millis(200);
+
+/// The longest the loop sleeps without looking: a net under the notifications.
+const LONGEST_SLEEP: Duration = Duration::from_secs(30);
+
+/// How often both clocks are stored although nobody was touched: a process that is started again every few minutes
+/// would else never see anybody idle.
+pub(crate) const FRONTIER_EVERY: Duration = Duration::from_secs(10);
+
+/// What is stored with each beat: where both clocks stood.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct Frontier {
+    pub(crate) time: Timestamp,
+    pub(crate) idle: u64,
+}
+
+/// One queue, with its room.
+#[derive(Debug)]
+struct Room {
+    queue: Queue,
+    limit: usize,
+    running: AtomicUsize,
+}
+
+/// Which lanes are driven.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scale {
+    /// All of them.
+    Everything,
+    /// Only searching and ending: what one reconciliation by hand does.
+    EndingsOnly,
+}
+
+fn rooms(inner: &Inner, scale: Scale) -> Vec<Arc<Room>> {
+    let room = |queue: Queue, limit: usize| Arc::new(Room { queue, limit, running: AtomicUsize::new(0) });
+    let policy = &inner.policy;
+    let mut rooms = Vec::new();
+    for provider in inner.accounts.keys() {
+        for lane in Lane::ALL {
+            let limit = match lane {
+                Lane::Release => policy.releases_at_once,
+                Lane::Create => policy.creates_at_once,
+                Lane::Find | Lane::Watch => policy.reads_at_once,
+            };
+            if scale == Scale::Everything || matches!(lane, Lane::Release | Lane::Find) {
+                rooms.push(room(lane.queue(provider), limit));
+            }
+        }
+    }
+    if scale == Scale::Everything {
+        rooms.push(room(sessions_queue(), policy.judged_at_once));
+        rooms.push(room(forget_queue(), FORGOTTEN_AT_ONCE));
+    }
+    rooms
+}
+
+/// Runs until the orchestrator closes.
+pub(crate) async fn run(inner: Arc<Inner>, scale: Scale) {
+    let rooms = rooms(&inner, scale);
+    let freed = Arc::new(Notify::new());
+    for room in &rooms {
+        inner.books.agenda().note(&room.queue, Timestamp::EPOCH);
+    }
+    let mut first = 0;
+    loop {
+        for step in 0..rooms.len() {
+            // Another room comes first each time, so that none is always last.
+            let room = &rooms[(first + step) % rooms.len()];
+            fill(&inner, room, &freed).await;
+        }
+        first = (first + 1) % rooms.len().max(1);
+        let open = rooms.iter().filter(|room| room.running.load(Ordering::Acquire) < room.limit);
+        let sleep = inner
+            .books
+            .agenda()
+            .earliest(open.map(|room| &room.queue))
+            .map_or(LONGEST_SLEEP, |due| due.since(inner.now()))
+            .min(LONGEST_SLEEP);
+        tokio::select! {
+            () = inner.closing.cancelled() => return,
+            () = inner.books.agenda().sooner.notified() => {}
+            () = freed.notified() => {}
+            // Also when nothing is left to sleep: what fell due since it was looked for must not wait for a notification.
+            () = tokio::time::sleep(sleep) => {}
+        }
+    }
+}
+
+/// Claims what is due in one room, as far as there is space, and drives it in tasks of its own.
+async fn fill(inner: &Arc<Inner>, room: &Arc<Room>, freed: &Arc<Notify>) {
+    let space = room.limit.saturating_sub(room.running.load(Ordering::Acquire));
+    if space == 0 || !inner.books.agenda().take_due(&room.queue, inner.now()) {
+        return;
+    }
+    match inner.books.store().claim(&room.queue, space, inner.policy.lease()).await {
+        Ok(claimed) => {
+            if let Some(next) = claimed.next_due {
+                inner.books.agenda().note(&room.queue, next);
+            }
+            for claim in claimed.claims {
+                room.running.fetch_add(1, Ordering::AcqRel);
+                let (inner, room, freed) = (inner.clone(), room.clone(), freed.clone());
+                let tasks = inner.tasks.clone();
+                tasks.spawn(async move {
+                    drive_one(&inner, &room.queue, claim).await;
+                    room.running.fetch_sub(1, Ordering::AcqRel);
+                    freed.notify_one();
+                });
+            }
+        }
+        Err(error) => {
+            tracing::warn!(queue = %room.queue, %error, "the store cannot be asked for what is due");
+            inner.books.agenda().note(&room.queue, inner.now().plus(AFTER_STORE_FAILURE));
+        }
+    }
+}
+
+async fn drive_one(inner: &Arc<Inner>, queue: &Queue, claim: Claim) {
+    let (key, fence) = (claim.row.key.clone(), claim.fence);
+    let Err(error) = drive(inner, claim).await else { return };
+    let pause = match &error {
+        // Somebody else changed it: look at it again at once.
+        Error::Commit(CommitError::Conflict { .. } | CommitError::Fenced(_)) => Duration::ZERO,
+        // Left alone until a version that can read it comes; it is exposure until then.
+        Error::Unreadable { .. } => {
+            tracing::error!(row = %key, %error, "a row cannot be driven");
+            return;
+        }
+        _ => {
+            tracing::warn!(row = %key, %error, "a row could not be driven; it is tried again");
+            AFTER_STORE_FAILURE
+        }
+    };
+    if !pause.is_zero() {
+        tokio::time::sleep(pause).await;
+    }
+    if let Err(error) = inner.books.release(&key, fence).await {
+        tracing::warn!(row = %key, %error, "a claim could not be given back; it ends with its lease");
+    }
+    inner.books.agenda().note(queue, inner.now());
+}
+
+/// Keeps idle time moving, and stores who was in use (P7, P8).
+pub(crate) async fn beat(inner: Arc<Inner>) {
+    let mut last_beat = inner.now();
+    let mut last_stored = last_beat;
+    let mut last_monotonic = inner.clock.monotonic();
+    loop {
+        tokio::select! {
+            () = inner.closing.cancelled() => return,
+            () = tokio::time::sleep(TICK) => {}
+        }
+        let monotonic = inner.clock.monotonic();
+        let gap = monotonic.saturating_sub(last_monotonic);
+        last_monotonic = monotonic;
+        inner.idle.tick(monotonic);
+        if gap > inner.policy.beat_interval * 5 {
+            tell_blind(&inner, gap).await;
+        }
+        let now = inner.now();
+        if now.since(last_beat) >= inner.policy.beat_interval {
+            last_beat = now;
+            let always = inner.activity.len() > 0 && now.since(last_stored) >= FRONTIER_EVERY;
+            match flush(&inner, always).await {
+                Ok(true) => last_stored = now,
+                Ok(false) => {}
+                // What could not be stored is blind time for whoever opens the store next.
+                Err(error) => tracing::warn!(%error, "activity could not be stored"),
+            }
+        }
+    }
+}
+
+/// Says for how long heartbeats may have been missed.
+pub(crate) async fn tell_blind(inner: &Inner, span: Duration) {
+    let seconds = span.as_secs();
+    tracing::warn!(seconds, "heartbeats may have been missed; every idle deadline moves by as much");
+    let event = Event::of_deployment(inner.now(), What::Blind { seconds });
+    if let Err(error) = inner.books.change().event(&event).commit().await {
+        tracing::warn!(%error, "that could not be told to the followers of events");
+    }
+}
+
+/// Stores what was touched, and how far both clocks are. Whether there was anything to store.
+pub(crate) async fn flush(inner: &Inner, always: bool) -> Result<bool> {
+    let touches = inner.activity.unstored();
+    if touches.is_empty() && !always {
+        return Ok(false);
+    }
+    let time = inner.now();
+    let frontier = Frontier { time, idle: inner.idle.now(inner.clock.monotonic()) };
+    let body = serde_json::to_vec(&frontier).expect("a frontier has a JSON form");
+    let rows = touches.iter().map(|(session, value)| (session.to_string(), *value)).collect();
+    inner.books.store().beat(rows, body.into()).await?;
+    inner.activity.stored(&touches);
+    if !touches.is_empty() {
+        inner.books.beat(Event::of_deployment(time, What::Heartbeat { touched: touches.len() }));
+    }
+    Ok(true)
+}
+
+/// Drives what one reconciliation set in motion, until nothing of it is left or `timeout` is over.
+pub(crate) async fn run_endings(inner: &Arc<Inner>, timeout: Duration) {
+    let running = run(inner.clone(), Scale::EndingsOnly);
+    let _ = tokio::time::timeout(timeout, running).await;
+}

@@ -1,0 +1,190 @@
+//! Exposure: what bills without a proven live user. Nothing that Atlas rented is ever missing from here or from the
+//! sessions.
+
+use atlas_auth::Timestamp;
+use atlas_core::{Money, ProviderId};
+use serde::Serialize;
+
+use crate::books::read_rental;
+use crate::inner::{AccountState, Inner};
+use crate::reaper::{SightingKind, sightings};
+use crate::rental::{Holder, RentalPhase};
+use crate::store::{Cursor, Kind, Range};
+use crate::{Orchestrator, Result};
+
+/// What bills without a proven live user.
+#[derive(Debug, Clone, Default, Serialize)]
+#[non_exhaustive]
+pub struct Exposure {
+    /// One by one.
+    pub items: Vec<Exposed>,
+    /// What it costs an hour, as far as prices are known.
+    pub per_hour: Money,
+}
+
+/// One thing that bills without a proven live user.
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
+pub struct Exposed {
+    /// What: a rental, a machine, a row or an account.
+    pub what: String,
+    /// At which account.
+    pub provider: Option<ProviderId>,
+    /// Which machine, where it is known.
+    pub compute: Option<String>,
+    /// Since when.
+    pub since: Option<Timestamp>,
+    /// What it costs an hour, where that is known.
+    pub cost_per_hour: Option<Money>,
+    /// Why nobody can vouch for it.
+    #[serde(flatten)]
+    pub why: Why,
+}
+
+/// Why nobody can vouch for something.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "why", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Why {
+    /// A create whose answer is not known yet.
+    Open,
+    /// It is being ended.
+    Releasing {
+        /// How many tries failed in a row.
+        failures: u32,
+        /// What the cloud said last.
+        last_error: Option<String>,
+    },
+    /// It is held, and its cloud does not find it.
+    Missing,
+    /// It is held, and its account cannot be used.
+    Unreachable {
+        /// What is wrong with the account.
+        error: String,
+    },
+    /// A machine of this deployment that this store does not know.
+    Alien,
+    /// A machine of ours that nobody holds, seen once.
+    Stray,
+    /// A row that this version cannot read.
+    Unreadable {
+        /// What is wrong with it.
+        error: String,
+    },
+    /// The master key is missing or wrong: no key can be handed out.
+    NoMasterKey {
+        /// What is wrong with it.
+        error: String,
+    },
+}
+
+impl Orchestrator {
+    /// What bills without a proven live user, as far as the store and the last reconciliation know.
+    pub async fn exposure(&self) -> Result<Exposure> {
+        let inner = &*self.inner;
+        let mut items = accounts(inner);
+        rentals(inner, &mut items).await?;
+        for sighting in sightings(inner).await? {
+            let sighting = sighting.record;
+            items.push(Exposed {
+                what: sighting.name.unwrap_or_else(|| "a machine".to_owned()),
+                provider: Some(sighting.provider),
+                compute: Some(sighting.compute.to_string()),
+                since: Some(sighting.first_seen),
+                cost_per_hour: sighting.cost_per_hour,
+                why: match sighting.kind {
+                    SightingKind::Alien => Why::Alien,
+                    SightingKind::Stray => Why::Stray,
+                },
+            });
+        }
+        let per_hour = items.iter().filter_map(|item| item.cost_per_hour).sum();
+        Ok(Exposure { items, per_hour })
+    }
+}
+
+fn accounts(inner: &Inner) -> Vec<Exposed> {
+    let mut items = Vec::new();
+    if let crate::inner::Keys::Unknown(error) = &inner.keys {
+        let why = Why::NoMasterKey { error: error.clone() };
+        items.push(Exposed { what: "the master key".to_owned(), ..nothing(why) });
+    }
+    for (id, state) in &inner.accounts {
+        if let AccountState::Broken(error) = state {
+            let why = Why::Unreachable { error: error.to_string() };
+            items.push(Exposed { what: format!("account {id}"), provider: Some(id.clone()), ..nothing(why) });
+        }
+    }
+    items
+}
+
+fn nothing(why: Why) -> Exposed {
+    Exposed { what: String::new(), provider: None, compute: None, since: None, cost_per_hour: None, why }
+}
+
+async fn rentals(inner: &Inner, items: &mut Vec<Exposed>) -> Result<()> {
+    let mut cursor = Cursor::START;
+    loop {
+        let page = inner.books.store().scan(Range::Rows { kind: None, phase: None }, cursor, 1000).await?;
+        let next = page.next.clone();
+        for row in page.into_rows() {
+            if row.key.kind == Kind::RENTAL && row.phase != "closed" {
+                items.extend(exposed_rental(inner, &row));
+            } else if row.key.kind == Kind::SESSION
+                && row.phase != "ended"
+                && let Err(error) = crate::books::read_session(&row)
+            {
+                items.push(unreadable(&row, &error));
+            }
+        }
+        match next {
+            Some(next) => cursor = next,
+            None => return Ok(()),
+        }
+    }
+}
+
+fn unreadable(row: &crate::store::Row, error: &crate::Error) -> Exposed {
+    Exposed {
+        what: row.key.to_string(),
+        provider: row.account.as_deref().and_then(|account| ProviderId::parse(account).ok()),
+        ..nothing(Why::Unreadable { error: error.to_string() })
+    }
+}
+
+fn exposed_rental(inner: &Inner, row: &crate::store::Row) -> Option<Exposed> {
+    let rental = match read_rental(row) {
+        Ok(read) => read.record,
+        Err(error) => return Some(unreadable(row, &error)),
+    };
+    let broken = match inner.accounts.get(&rental.provider) {
+        Some(AccountState::Usable(_)) => None,
+        Some(AccountState::Broken(error)) => Some(error.to_string()),
+        None => Some("the account is not configured any more".to_owned()),
+    };
+    let (why, since) = match &rental.phase {
+        RentalPhase::Open => (Why::Open, rental.opened_at),
+        RentalPhase::Releasing { receipt } => {
+            (Why::Releasing { failures: rental.failures, last_error: rental.last_error.clone() }, receipt.at)
+        }
+        RentalPhase::Held { .. } => match (rental.missing_since, broken) {
+            (Some(since), _) => (Why::Missing, since),
+            (None, Some(error)) => (Why::Unreachable { error }, rental.opened_at),
+            (None, None) => return None,
+        },
+        RentalPhase::Closed { .. } => return None,
+    };
+    let holder = match rental.holder {
+        Holder::Session(session) => format!("rental {} of session {session}", rental.id),
+        Holder::Plain => format!("plain rental {}", rental.id),
+        Holder::Nobody => format!("rental {}", rental.id),
+    };
+    Some(Exposed {
+        what: holder,
+        provider: Some(rental.provider.clone()),
+        compute: rental.compute.as_ref().map(ToString::to_string),
+        since: Some(since),
+        cost_per_hour: Some(rental.accrual.rate()),
+        why,
+    })
+}

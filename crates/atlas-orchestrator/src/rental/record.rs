@@ -1,0 +1,135 @@
+//! What is stored of a rental.
+
+use std::collections::BTreeMap;
+
+use atlas_auth::Timestamp;
+use atlas_core::proof::Absence;
+use atlas_core::{ComputeId, Mark, Port, Proof, ProviderId, RentalKind, Scope};
+use serde::{Deserialize, Serialize};
+
+use super::accrual::Accrual;
+use super::step::{Power, State};
+use crate::session::Receipt;
+use crate::{RentalId, SessionId};
+
+/// Who holds a rental.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Holder {
+    /// A session; whether it lives is for the session to say.
+    Session(SessionId),
+    /// Nobody but the operator who spawned or adopted it: never ended by itself.
+    Plain,
+    /// Nobody: a twin, or a machine that landed late.
+    Nobody,
+}
+
+/// Where a machine can be reached, as read after its last start.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Published {
+    pub(crate) generation: u64,
+    pub(crate) ports: Vec<Port>,
+}
+
+/// How far a rental has come.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "is")]
+pub(crate) enum RentalPhase {
+    /// The create may happen, or may have happened.
+    Open,
+    /// It became a machine, and somebody holds it.
+    Held { power: Power, published: Option<Published> },
+    /// Nobody holds it: it must go, once it is known what it is.
+    Releasing { receipt: Receipt },
+    /// Nothing of it is left.
+    Closed { proof: Proof, at: Timestamp },
+}
+
+/// What is stored of a rental.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct RentalRecord {
+    pub(crate) id: RentalId,
+    pub(crate) mark: Mark,
+    pub(crate) provider: ProviderId,
+    pub(crate) scope: Scope,
+    pub(crate) kind: RentalKind,
+    pub(crate) holder: Holder,
+    pub(crate) opened_at: Timestamp,
+    pub(crate) not_after: Timestamp,
+    /// Which opening of the store sent the create: one of an earlier opening is sent no more.
+    pub(crate) opening: u64,
+    /// The epoch of its keys.
+    pub(crate) epoch: u32,
+    pub(crate) phase: RentalPhase,
+    /// The machine, once it is known.
+    pub(crate) compute: Option<ComputeId>,
+    /// Whether the machine was ever read back.
+    pub(crate) was_read: bool,
+    /// Whether it was seen under its own mark: from then on one without it is a stranger under a reused id.
+    #[serde(default)]
+    pub(crate) was_marked: bool,
+    /// What speaks for its absence.
+    pub(crate) absence: Absence,
+    /// Since when it is missing while held (rule P5).
+    pub(crate) missing_since: Option<Timestamp>,
+    /// How often its endpoint was published.
+    pub(crate) generation: u64,
+    /// Failures in a row of whatever is tried with it.
+    pub(crate) failures: u32,
+    /// The last of them.
+    pub(crate) last_error: Option<String>,
+    pub(crate) accrual: Accrual,
+    /// Fields of a later version, kept as they are.
+    #[serde(flatten)]
+    pub(crate) later: BTreeMap<String, serde_json::Value>,
+}
+
+impl RentalRecord {
+    /// The newest form that this version reads.
+    pub(crate) const FORMAT: u16 = 1;
+
+    pub(crate) fn state(&self) -> State {
+        match (&self.phase, &self.compute) {
+            (RentalPhase::Open, _) => State::Open,
+            (RentalPhase::Held { power, .. }, _) => State::Held(*power),
+            (RentalPhase::Releasing { .. }, None) => State::Unfound,
+            (RentalPhase::Releasing { .. }, Some(_)) => State::Releasing,
+            (RentalPhase::Closed { .. }, _) => State::Closed,
+        }
+    }
+
+    /// One word for the row's column, so that even a row that cannot be read is counted rightly.
+    pub(crate) fn phase_word(&self) -> &'static str {
+        match (&self.phase, self.missing_since) {
+            (RentalPhase::Open, _) => "open",
+            (RentalPhase::Held { .. }, Some(_)) => "missing",
+            (RentalPhase::Held { .. }, None) => "held",
+            (RentalPhase::Releasing { .. }, _) => "releasing",
+            (RentalPhase::Closed { .. }, _) => "closed",
+        }
+    }
+
+    pub(crate) fn power(&self) -> Option<Power> {
+        match self.phase {
+            RentalPhase::Held { power, .. } => Some(power),
+            RentalPhase::Open | RentalPhase::Releasing { .. } | RentalPhase::Closed { .. } => None,
+        }
+    }
+
+    pub(crate) fn published(&self) -> Option<&Published> {
+        match &self.phase {
+            RentalPhase::Held { published, .. } => published.as_ref(),
+            RentalPhase::Open | RentalPhase::Releasing { .. } | RentalPhase::Closed { .. } => None,
+        }
+    }
+
+    pub(crate) fn failed(&mut self, error: &impl std::fmt::Display) {
+        self.failures = self.failures.saturating_add(1);
+        self.last_error = Some(error.to_string());
+    }
+
+    pub(crate) fn succeeded(&mut self) {
+        self.failures = 0;
+        self.last_error = None;
+    }
+}

@@ -1,0 +1,69 @@
+//! Where an answer counts (rule O3, histories 5 and 26): a not-found from another account proves nothing; a rotated key
+//! of the same account joins the old one as soon as a complete listing under it shows one of our live machines.
+
+use std::sync::{Arc, PoisonError};
+
+use atlas_core::{ComputeFilter, Provider, ProviderId, Scope};
+
+use crate::Result;
+use crate::books::{Expect, small_row};
+use crate::inner::Inner;
+use crate::rental::RentalRecord;
+use crate::store::{CommitError, Key, Kind, RowKey};
+
+/// The row that holds which scopes of an account are the same.
+pub(crate) fn scopes_row(provider: &ProviderId) -> RowKey {
+    RowKey::new(Kind::META, format!("scopes/{provider}"))
+}
+
+impl Inner {
+    /// Whether what `provider` says now counts for this rental.
+    pub(crate) async fn acts_in_scope(&self, provider: &Arc<dyn Provider>, rental: &RentalRecord) -> Result<bool> {
+        let scope = provider.scope(&self.call());
+        if self.same_account(provider.id(), &scope, &rental.scope) {
+            return Ok(true);
+        }
+        // A listing that shows the very machine under the new scope proves that both are the same account.
+        let Some(compute) = &rental.compute else { return Ok(false) };
+        let Ok(all) = self.bounded(provider.list(&self.call(), &ComputeFilter::all())).await else { return Ok(false) };
+        let shows_it = all.iter().any(|listed| {
+            listed.id == *compute && listed.mark.as_ref().is_some_and(|mark| mark.token == rental.mark.token)
+        });
+        if shows_it {
+            self.join_scopes(provider.id(), &[scope, rental.scope.clone()]).await?;
+        }
+        Ok(shows_it)
+    }
+
+    /// Whether both scopes are known to be the same account.
+    pub(crate) fn same_account(&self, provider: &ProviderId, one: &Scope, other: &Scope) -> bool {
+        let joined = self.joined.read().unwrap_or_else(PoisonError::into_inner);
+        one == other || joined.get(provider).is_some_and(|scopes| scopes.contains(one) && scopes.contains(other))
+    }
+
+    /// Says that these scopes are the same account, durably.
+    pub(crate) async fn join_scopes(&self, provider: &ProviderId, scopes: &[Scope]) -> Result<()> {
+        loop {
+            let key = scopes_row(provider);
+            let row = self.books.store().get(Key::Row(key.clone())).await?;
+            let mut joined: Vec<Scope> =
+                row.as_ref().and_then(|row| serde_json::from_slice(&row.body).ok()).unwrap_or_default();
+            for scope in scopes {
+                if !joined.contains(scope) {
+                    joined.push(scope.clone());
+                }
+            }
+            let expect = row.map_or(Expect::New, |row| Expect::At(row.version));
+            let row = small_row(Kind::META, &key.id, &joined);
+            match self.books.change().put(row, expect).commit().await {
+                Ok(_) => {
+                    let mut known = self.joined.write().unwrap_or_else(PoisonError::into_inner);
+                    known.insert(provider.clone(), joined);
+                    return Ok(());
+                }
+                Err(CommitError::Conflict { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+}

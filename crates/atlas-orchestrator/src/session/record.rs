@@ -1,0 +1,171 @@
+//! What is stored of a session.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use atlas_auth::{Sealed, Timestamp};
+use atlas_core::{Auth, ComputeRequest, Money, ProviderId};
+use serde::{Deserialize, Serialize};
+
+use super::step::State;
+use crate::request::OnLoss;
+use crate::{RentalId, SessionId};
+
+/// Why a session ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Reason {
+    /// Nobody touched it for its idle time-out.
+    Idle,
+    /// Its lifetime was over.
+    Lifetime,
+    /// Somebody asked.
+    Asked,
+    /// Its machine did not start, or broke.
+    Failed,
+    /// Its machine was lost.
+    Lost,
+    /// It could not become ready in time.
+    StartTimeout,
+    /// The orchestrator was told to end all on shutdown.
+    Shutdown,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Idle => "idle",
+            Self::Lifetime => "lifetime",
+            Self::Asked => "asked",
+            Self::Failed => "failed",
+            Self::Lost => "lost",
+            Self::StartTimeout => "start_timeout",
+            Self::Shutdown => "shutdown",
+        })
+    }
+}
+
+/// Why something was ended: written in the very commit that ends it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Receipt {
+    /// The reason.
+    pub reason: Reason,
+    /// What was seen or said.
+    pub evidence: String,
+    /// Who asked: a caller, or the part of Atlas that judged.
+    pub asked_by: String,
+    /// When.
+    pub at: Timestamp,
+    /// What it had cost by then.
+    pub cost: Money,
+}
+
+impl Receipt {
+    pub(crate) fn new(reason: Reason, evidence: impl Into<String>, asked_by: &str, at: Timestamp) -> Self {
+        Self { reason, evidence: evidence.into(), asked_by: asked_by.to_owned(), at, cost: Money::ZERO }
+    }
+}
+
+/// What a session without a machine waits for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "for")]
+pub(crate) enum Wait {
+    /// Its turn.
+    Turn,
+    /// The answer to a create.
+    Answer,
+    /// The end of a pause after a refused create.
+    Pause { why: String },
+}
+
+/// How far a session has come.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "is")]
+pub(crate) enum SessionPhase {
+    /// No machine yet, or no longer.
+    Waiting { wait: Wait },
+    /// Its current rental is held.
+    Served,
+    /// Its rentals are being ended. Irrevocable.
+    Ending { receipt: Receipt },
+    /// All its rentals are closed.
+    Ended { receipt: Receipt, at: Timestamp },
+}
+
+/// What is stored of a session.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct SessionRecord {
+    pub(crate) id: SessionId,
+    pub(crate) user: String,
+    pub(crate) key: Option<String>, // not a secret: what `ensure` was given, such as a user's name
+    pub(crate) provider: ProviderId,
+    /// The request without what may be secret.
+    pub(crate) request: ComputeRequest,
+    /// Environment, options and registry credentials, sealed (rule P6).
+    pub(crate) private: Option<Sealed>,
+    pub(crate) auth: Auth,
+    pub(crate) idle_ttl: Option<Duration>,
+    pub(crate) max_lifetime: Option<Duration>,
+    pub(crate) start_timeout: Duration,
+    pub(crate) ready_path: Option<String>,
+    pub(crate) on_loss: OnLoss,
+    pub(crate) labels: BTreeMap<String, String>,
+    pub(crate) created_at: Timestamp,
+    pub(crate) phase: SessionPhase,
+    /// The rental that serves it, or shall.
+    pub(crate) current: Option<RentalId>,
+    /// All its rentals that are not closed.
+    pub(crate) rentals: Vec<RentalId>,
+    /// How many creates it has had.
+    pub(crate) attempt: u32,
+    /// How many creates were refused in a row.
+    pub(crate) refusals: u32,
+    /// What its closed rentals cost.
+    pub(crate) closed_cost: Money,
+    /// Since when it tries to become ready; `None` while it is.
+    pub(crate) starting_since: Option<Timestamp>,
+    /// Whether it was ever ready.
+    pub(crate) was_ready: bool,
+    /// The touch for which a warning was given, so that each silence is warned of once.
+    pub(crate) warned_of: Option<u64>,
+    /// Whether a warning was given that its lifetime ends.
+    #[serde(default)]
+    pub(crate) warned_of_lifetime: bool,
+    /// Whether it is stopped, its disk kept: idle time stands still.
+    pub(crate) stopped: bool,
+    /// Whether it was found stopped although its user had not asked for that.
+    #[serde(default)]
+    pub(crate) found_stopped: bool,
+    /// Fields of a later version, kept as they are.
+    #[serde(flatten)]
+    pub(crate) later: BTreeMap<String, serde_json::Value>,
+}
+
+impl SessionRecord {
+    /// The newest form that this version reads.
+    pub(crate) const FORMAT: u16 = 1;
+
+    pub(crate) fn state(&self) -> State {
+        match self.phase {
+            SessionPhase::Waiting { .. } => State::Waiting,
+            SessionPhase::Served => State::Served,
+            SessionPhase::Ending { .. } => State::Ending,
+            SessionPhase::Ended { .. } => State::Ended,
+        }
+    }
+
+    /// Whether it is anybody's: only then has its current rental a living holder.
+    pub(crate) fn is_living(&self) -> bool {
+        matches!(self.phase, SessionPhase::Waiting { .. } | SessionPhase::Served)
+    }
+
+    pub(crate) fn receipt(&self) -> Option<&Receipt> {
+        match &self.phase {
+            SessionPhase::Ending { receipt } | SessionPhase::Ended { receipt, .. } => Some(receipt),
+            SessionPhase::Waiting { .. } | SessionPhase::Served => None,
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! A store that fails on demand, in front of another: for testing what is built on stores.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use crate::store::{
+    Claimed, Commit, CommitError, Committed, Cursor, Fence, Key, Page, Queue, Range, Row, RowKey, Store, StoreError,
+    sealed,
+};
+
+/// What becomes of one write.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Fault {
+    /// It is done as it should be: lets faults strike later ones.
+    None,
+    /// It is done, and its answer is lost: [`CommitError::Unknown`].
+    Lost,
+    /// It is not done, and it is not known: [`CommitError::Unknown`].
+    Unknown,
+    /// It is not done unless it is urgent: [`CommitError::Full`].
+    Full,
+    /// It is not done: [`CommitError::Unavailable`].
+    Unavailable,
+}
+
+/// A store whose commits and beats fail as told.
+#[derive(Debug)]
+pub struct FaultyStore {
+    inner: Arc<dyn Store>,
+    next: Mutex<VecDeque<Fault>>,
+    always: Mutex<Fault>,
+}
+
+impl FaultyStore {
+    /// Everything goes to `inner` until told otherwise.
+    pub fn new(inner: Arc<dyn Store>) -> Self {
+        Self { inner, next: Mutex::default(), always: Mutex::new(Fault::None) }
+    }
+
+    /// One fault for each of the next writes, in this order, after those that were told before.
+    pub fn next(&self, faults: impl IntoIterator<Item = Fault>) {
+        self.next.lock().unwrap_or_else(PoisonError::into_inner).extend(faults);
+    }
+
+    /// This fault for all writes for which none was told, until told otherwise.
+    pub fn always(&self, fault: Fault) {
+        *self.always.lock().unwrap_or_else(PoisonError::into_inner) = fault;
+    }
+
+    fn fault(&self) -> Fault {
+        let next = self.next.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+        next.unwrap_or_else(|| *self.always.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+const REASON: &str = "a fault was asked for";
+
+impl sealed::Sealed for FaultyStore {}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl Store for FaultyStore {
+    async fn get(&self, key: Key) -> Result<Option<Row>, StoreError> {
+        self.inner.get(key).await
+    }
+
+    async fn scan(&self, range: Range, cursor: Cursor, limit: usize) -> Result<Page, StoreError> {
+        self.inner.scan(range, cursor, limit).await
+    }
+
+    async fn commit(&self, commit: Commit) -> Result<Committed, CommitError> {
+        match self.fault() {
+            Fault::None => self.inner.commit(commit).await,
+            Fault::Full if commit.urgent => self.inner.commit(commit).await,
+            Fault::Lost => match self.inner.commit(commit).await {
+                Ok(_) => Err(CommitError::Unknown(REASON.to_owned())),
+                refused => refused,
+            },
+            Fault::Unknown => Err(CommitError::Unknown(REASON.to_owned())),
+            Fault::Full => Err(CommitError::Full(REASON.to_owned())),
+            Fault::Unavailable => Err(CommitError::Unavailable(REASON.to_owned())),
+        }
+    }
+
+    async fn claim(&self, queue: &Queue, limit: usize, lease: Duration) -> Result<Claimed, StoreError> {
+        self.inner.claim(queue, limit, lease).await
+    }
+
+    async fn release(&self, key: &RowKey, fence: Fence) -> Result<(), StoreError> {
+        self.inner.release(key, fence).await
+    }
+
+    async fn beat(&self, touches: Vec<(String, u64)>, frontier: Bytes) -> Result<(), StoreError> {
+        match self.fault() {
+            Fault::None => self.inner.beat(touches, frontier).await,
+            Fault::Lost => {
+                self.inner.beat(touches, frontier).await?;
+                Err(StoreError::Unavailable(REASON.to_owned()))
+            }
+            Fault::Full => Err(StoreError::Full(REASON.to_owned())),
+            Fault::Unknown | Fault::Unavailable => Err(StoreError::Unavailable(REASON.to_owned())),
+        }
+    }
+
+    async fn frontier(&self) -> Result<Option<Bytes>, StoreError> {
+        self.inner.frontier().await
+    }
+
+    async fn counter(&self, name: &str) -> Result<i64, StoreError> {
+        self.inner.counter(name).await
+    }
+
+    async fn check(&self) -> Result<(), StoreError> {
+        self.inner.check().await
+    }
+
+    async fn close(&self) -> Result<(), StoreError> {
+        self.inner.close().await
+    }
+}

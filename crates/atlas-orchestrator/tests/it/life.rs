@@ -1,0 +1,80 @@
+//! The ordinary life of a session.
+
+use atlas_orchestrator::{Reason, Status};
+
+use crate::world::{World, keep_alive, minutes, pass, ready, request, seconds, view};
+
+#[tokio::test(start_paused = true)]
+async fn a_session_is_served_kept_by_touches_and_ended_when_idle() {
+    let world = World::new();
+    let orchestrator = world.open().await;
+    let session = ready(&orchestrator, "ada").await;
+    assert_eq!(view(&session).await.status, Status::Ready);
+    assert_eq!(world.cloud.live().len(), 1);
+
+    keep_alive(&orchestrator, &session, minutes(30)).await;
+    assert_eq!(view(&session).await.status, Status::Ready);
+
+    pass(minutes(9)).await;
+    assert_eq!(view(&session).await.status, Status::Ready, "nine minutes of silence are not ten");
+    pass(minutes(1) + seconds(2)).await;
+    let ended = session.ended().await.unwrap();
+    assert_eq!(ended.receipt.unwrap().reason, Reason::Idle);
+    assert!(world.cloud.live().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn p10_a_hundred_callers_get_one_machine() {
+    let world = World::new();
+    let orchestrator = world.open().await;
+    let callers: Vec<_> = (0..100)
+        .map(|_| {
+            let orchestrator = orchestrator.clone();
+            tokio::spawn(async move {
+                let session = orchestrator.ensure("ada", request()).await.unwrap();
+                let endpoint = session.ready().await.unwrap();
+                (*session.id(), endpoint.credentials.expose().to_owned())
+            })
+        })
+        .collect();
+    let mut answers = std::collections::BTreeSet::new();
+    for caller in callers {
+        answers.insert(caller.await.unwrap());
+    }
+    assert_eq!(answers.len(), 1);
+    assert_eq!(world.cloud.ledger().rents.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_end_by_hand_frees_the_key_and_proves_the_machine_gone() {
+    let world = World::new();
+    let orchestrator = world.open().await;
+    let first = ready(&orchestrator, "ada").await;
+    orchestrator.end(first.id()).await.unwrap();
+    assert!(orchestrator.touch(first.id()).is_err(), "a late touch is told");
+    let second = ready(&orchestrator, "ada").await;
+    assert_ne!(first.id(), second.id());
+    let ended = first.ended().await.unwrap();
+    assert_eq!(ended.receipt.unwrap().reason, Reason::Asked);
+    assert_eq!(world.cloud.live().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn history_01_a_restart_ends_nobody_and_keeps_the_keys() {
+    let mut world = World::new();
+    let orchestrator = world.open().await;
+    let mut keys = Vec::new();
+    for user in 0..20 {
+        let session = ready(&orchestrator, &format!("user {user}")).await;
+        keys.push((*session.id(), session.endpoint().await.unwrap().unwrap().credentials.expose().to_owned()));
+    }
+    let orchestrator = world.reopen().await;
+    pass(minutes(8)).await;
+    assert_eq!(world.cloud.live().len(), 20);
+    for (id, key) in keys {
+        let session = orchestrator.session(id).await.unwrap();
+        let endpoint = session.endpoint().await.unwrap().expect("ready as before");
+        assert_eq!(endpoint.credentials.expose(), key);
+    }
+    assert_eq!(world.cloud.ledger().rents.len(), 20);
+}

@@ -1,0 +1,15 @@
+//! Whole histories of the orchestrator over the simulated cloud, under paused time.
+
+#![allow(clippy::disallowed_methods, reason = "tests stand outside the seams")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
+
+mod crash;
+mod events;
+mod histories;
+mod life;
+mod mortal;
+mod ownership;
+mod promises;
+mod scale;
+mod secrets;
+mod world;

@@ -1,0 +1,155 @@
+//! The account as one process sees it, which dies with that process, and a witness of what every process does: no
+//! create without an intent on disk (O1), no terminate but under `Releasing` (P4), no stop or start against the stored
+//! power (P9).
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use atlas_core::{
+    CallContext, Capability, Compute, ComputeFilter, ComputeId, ComputeRequest, Error, Found, LogOptions, LogStream,
+    Provider, ProviderId, Result, Scope, SpawnOrder, SpawnToken, Traits,
+};
+use atlas_orchestrator::store::{Cursor, Key, Kind, MemoryStore, Range, RowKey, Store};
+use atlas_sim::Mock;
+
+/// What was done against the rules.
+#[derive(Debug, Default)]
+pub(crate) struct Witness {
+    wrongs: Mutex<Vec<String>>,
+    blind: AtomicBool,
+}
+
+impl Witness {
+    /// For histories in which the store is out of reach on purpose.
+    pub(crate) fn look_away(&self) {
+        self.blind.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn wrongs(&self) -> Vec<String> {
+        self.wrongs.lock().unwrap().clone()
+    }
+
+    fn accuse(&self, wrong: String) {
+        if !self.blind.load(Ordering::Relaxed) {
+            self.wrongs.lock().unwrap().push(wrong);
+        }
+    }
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Mortal {
+    cloud: Mock,
+    store: Arc<MemoryStore>,
+    witness: Arc<Witness>,
+    dead: Arc<AtomicBool>,
+}
+
+impl Mortal {
+    pub(crate) fn new(cloud: Mock, store: Arc<MemoryStore>, witness: Arc<Witness>, dead: Arc<AtomicBool>) -> Self {
+        Self { cloud, store, witness, dead }
+    }
+
+    /// A process that is dead sends nothing and hears nothing.
+    async fn alive<T>(&self, call: impl Future<Output = T>) -> T {
+        if self.dead.load(Ordering::Relaxed) {
+            std::future::pending::<()>().await;
+        }
+        let answer = call.await;
+        if self.dead.load(Ordering::Relaxed) {
+            std::future::pending::<()>().await;
+        }
+        answer
+    }
+
+    async fn rental_with(&self, compute: &ComputeId, wanted: &[&str]) -> bool {
+        let Ok(page) = self.store.scan(Range::rows(Kind::RENTAL), Cursor::START, 100_000).await else { return true };
+        page.into_rows().iter().any(|row| {
+            let body: serde_json::Value = serde_json::from_slice(&row.body).unwrap_or_default();
+            let power = body["phase"]["power"].as_str().unwrap_or(&row.phase).to_owned();
+            body["compute"] == compute.as_str() && wanted.contains(&power.as_str())
+        })
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl Provider for Mortal {
+    fn id(&self) -> &ProviderId {
+        self.cloud.id()
+    }
+
+    fn traits(&self) -> &Traits {
+        self.cloud.traits()
+    }
+
+    fn check(&self, request: &ComputeRequest) -> Result<()> {
+        self.cloud.check(request)
+    }
+
+    fn scope(&self, context: &CallContext) -> Scope {
+        self.cloud.scope(context)
+    }
+
+    fn unsupported(&self, operation: &'static str, capability: Capability) -> Error {
+        self.cloud.unsupported(operation, capability)
+    }
+
+    async fn spawn(&self, context: &CallContext, order: &SpawnOrder) -> Result<Compute> {
+        self.alive(async {
+            let row = self.store.get(Key::Row(RowKey::rental(order.token().to_string()))).await;
+            if !matches!(&row, Ok(Some(row)) if row.phase == "open") && row.is_ok() {
+                self.witness.accuse(format!("O1: create {} was sent without an intent on disk", order.token()));
+            }
+            self.cloud.spawn(context, order).await
+        })
+        .await
+    }
+
+    async fn get(&self, context: &CallContext, id: &ComputeId) -> Result<Compute> {
+        self.alive(self.cloud.get(context, id)).await
+    }
+
+    async fn list(&self, context: &CallContext, filter: &ComputeFilter) -> Result<Vec<Compute>> {
+        self.alive(self.cloud.list(context, filter)).await
+    }
+
+    async fn terminate(&self, context: &CallContext, id: &ComputeId) -> Result<()> {
+        self.alive(async {
+            if !self.rental_with(id, &["releasing"]).await {
+                self.witness.accuse(format!("P4: machine {id} was told to end without being released"));
+            }
+            self.cloud.terminate(context, id).await
+        })
+        .await
+    }
+
+    async fn find_spawned(&self, context: &CallContext, token: SpawnToken) -> Result<Found> {
+        self.alive(self.cloud.find_spawned(context, token)).await
+    }
+
+    async fn stop(&self, context: &CallContext, id: &ComputeId) -> Result<()> {
+        self.alive(async {
+            if !self.rental_with(id, &["stopping", "down", "releasing"]).await {
+                self.witness.accuse(format!("P9: machine {id} was stopped against its stored power"));
+            }
+            self.cloud.stop(context, id).await
+        })
+        .await
+    }
+
+    async fn start(&self, context: &CallContext, id: &ComputeId) -> Result<()> {
+        self.alive(async {
+            if !self.rental_with(id, &["starting", "releasing"]).await {
+                self.witness.accuse(format!("P9: machine {id} was started against its stored power"));
+            }
+            self.cloud.start(context, id).await
+        })
+        .await
+    }
+
+    fn logs(&self, context: &CallContext, id: &ComputeId, options: &LogOptions) -> Result<LogStream> {
+        self.cloud.logs(context, id, options)
+    }
+}

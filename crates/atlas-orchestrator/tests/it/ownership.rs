@@ -1,0 +1,317 @@
+//! Rules O1 to O6: what is ours, and what the reaper may end.
+
+use atlas_core::config::AlienPolicy;
+use atlas_core::{Auth, ComputeRequest, Deployment, Provider};
+use atlas_orchestrator::store::suite::{Fault as StoreFault, FaultyStore};
+use atlas_orchestrator::{FindingKind, ReapOptions, Reason, Status, Why};
+use atlas_sim::{Fault, Operation, Rule};
+use std::sync::Arc;
+
+use crate::world::{World, hours, keep_alive, minutes, pass, ready, request, seconds, view};
+
+/// The reaper when it is asked to act.
+fn act() -> ReapOptions {
+    ReapOptions::default()
+}
+
+#[tokio::test(start_paused = true)]
+async fn o1_nothing_is_sent_that_is_not_on_disk() {
+    let world = World::new();
+    let store = Arc::new(FaultyStore::new(world.store.clone()));
+    let orchestrator = world.open_over(store.clone()).await;
+    let session = orchestrator.ensure("ada", request()).await.unwrap();
+    // From here on the disk is full: the intent of the create cannot be written.
+    store.always(StoreFault::Full);
+    pass(minutes(1)).await;
+    assert_eq!(world.cloud.count(Operation::Spawn), 0);
+    store.always(StoreFault::None);
+    session.ready().await.unwrap();
+    assert_eq!(world.cloud.count(Operation::Spawn), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn o2_a_machine_whose_mark_was_altered_is_an_error_and_is_ended_by_its_id() {
+    for fault in [Fault::AltersName, Fault::CutsName(40)] {
+        let world = World::new();
+        world.cloud.inject(Rule::on(Operation::Spawn, fault));
+        let orchestrator = world.open().await;
+        let session = orchestrator.ensure("ada", request()).await.unwrap();
+        let ended = session.ended().await.unwrap();
+        assert_eq!(ended.receipt.unwrap().reason, Reason::Failed);
+        assert_eq!(world.cloud.ledger().rents.len(), 1);
+        assert!(world.cloud.live().is_empty(), "the machine that nobody could have known again");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn o2_a_name_that_reads_as_a_mark_is_refused_and_nothing_is_spent() {
+    let world = World::new();
+    let orchestrator = world.open().await;
+    let session = ready(&orchestrator, "ada").await;
+    let name = world.cloud.machines()[0].name.clone().unwrap();
+    let compute = ComputeRequest::gpu("h100").image("app:1").name(name);
+    let refused = orchestrator.ensure("bob", atlas_orchestrator::SessionRequest::new(compute)).await;
+    assert_eq!(refused.unwrap_err().kind(), atlas_core::ErrorKind::Validation);
+    pass(minutes(1)).await;
+    assert_eq!(world.cloud.count(Operation::Spawn), 1);
+    drop(session);
+}
+
+#[tokio::test(start_paused = true)]
+async fn o3_another_accounts_not_found_proves_nothing_and_ends_nobody() {
+    let world = World::with(|cloud| cloud.key("one"));
+    let orchestrator = world.open().await;
+    let ada = ready(&orchestrator, "ada").await;
+    let bob = ready(&orchestrator, "bob").await;
+    world.cloud.use_key("two");
+    orchestrator.end(bob.id()).await.unwrap();
+    keep_alive(&orchestrator, &ada, hours(2)).await;
+    assert_eq!(view(&bob).await.status, Status::Ending, "a delete that answers 404 elsewhere ended nothing");
+    assert_ne!(view(&ada).await.status, Status::Ended);
+    assert_eq!(world.cloud.live().len(), 2);
+    let exposure = orchestrator.exposure().await.unwrap();
+    let releasing = exposure.items.iter().find(|item| matches!(item.why, Why::Releasing { .. })).unwrap();
+    assert!(
+        matches!(&releasing.why, Why::Releasing { failures, last_error: Some(_) } if *failures > 0),
+        "{releasing:?}"
+    );
+    world.cloud.use_key("one");
+    keep_alive(&orchestrator, &ada, minutes(5)).await;
+    assert_eq!(view(&bob).await.status, Status::Ended);
+    assert_eq!(view(&ada).await.status, Status::Ready);
+}
+
+#[tokio::test(start_paused = true)]
+async fn o3_history_26_a_rotated_key_joins_by_a_listing_that_shows_a_live_machine() {
+    let world = World::with(|cloud| cloud.key("one"));
+    let orchestrator = world.open().await;
+    let session = ready(&orchestrator, "ada").await;
+    world.cloud.rotate_key("two");
+    keep_alive(&orchestrator, &session, minutes(30)).await;
+    assert_eq!(view(&session).await.status, Status::Ready);
+    orchestrator.end(session.id()).await.unwrap();
+    session.ended().await.unwrap();
+    assert!(world.cloud.live().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn o3_history_26_where_no_machine_vouches_an_operator_does() {
+    let world = World::with(|cloud| cloud.key("one"));
+    world.cloud.inject(Rule::on(Operation::Terminate, Fault::Errs).times(3));
+    let orchestrator = world.open().await;
+    let session = ready(&orchestrator, "ada").await;
+    let machine = world.only_machine();
+    orchestrator.end(session.id()).await.unwrap();
+    pass(seconds(1)).await;
+    // The key is rotated and the machine gone before anything could show it under the new one.
+    world.cloud.rotate_key("two");
+    world.cloud.vanish(&machine).unwrap();
+    pass(hours(1)).await;
+    assert_eq!(view(&session).await.status, Status::Ending, "its end is unproven under a key that nothing vouches for");
+    let rental = world.holders().await.into_keys().next().unwrap().parse().unwrap();
+    orchestrator.join_scope(&world.provider(), rental).await.unwrap();
+    pass(minutes(5)).await;
+    assert_eq!(view(&session).await.status, Status::Ended);
+}
+
+#[tokio::test(start_paused = true)]
+async fn o4_a_create_that_lands_after_its_end_is_seen_twice_and_ended() {
+    let world = World::new();
+    world.cloud.inject(Rule::on(Operation::Spawn, Fault::LandsLate(hours(1))));
+    let orchestrator = world.open().await;
+    let session = orchestrator.ensure("ada", request()).await.unwrap();
+    pass(seconds(2)).await;
+    orchestrator.end(session.id()).await.unwrap();
+    session.ended().await.unwrap();
+    pass(minutes(61)).await;
+    assert_eq!(world.cloud.live().len(), 1, "it has landed, and one sighting ends nothing");
+    let seen = orchestrator.exposure().await.unwrap();
+    assert!(seen.items.iter().any(|item| item.why == Why::Stray), "{seen:?}");
+    pass(minutes(5)).await;
+    assert!(world.cloud.live().is_empty());
+    assert!(orchestrator.exposure().await.unwrap().items.is_empty());
+    let ledger = world.cloud.ledger();
+    let rent = ledger.rents.last().unwrap();
+    let lived = rent.ended_at.unwrap().since(rent.started_at);
+    assert!(lived >= world.policy.reap_grace, "it was ended at the first sighting: after {lived:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn o4_a_one_shot_reap_remembers_what_the_last_one_saw() {
+    let mut world = World::new();
+    world.cloud.inject(Rule::on(Operation::Spawn, Fault::LandsLate(hours(1))));
+    let orchestrator = world.open().await;
+    let session = orchestrator.ensure("ada", request()).await.unwrap();
+    pass(seconds(2)).await;
+    orchestrator.end(session.id()).await.unwrap();
+    session.ended().await.unwrap();
+    world.kill();
+    pass(hours(2)).await;
+
+    let first = world.opened(world.builder().without_background()).await;
+    let dry = first.reap(act().dry_run(true)).await.unwrap();
+    assert!(matches!(dry.findings[0].kind, FindingKind::SeenOnce { .. }));
+    let seen = first.reap(act()).await.unwrap();
+    assert!(matches!(seen.findings[0].kind, FindingKind::SeenOnce { .. }), "{seen:?}");
+    world.kill();
+    pass(minutes(3)).await;
+
+    let second = world.opened(world.builder().without_background()).await;
+    let dry = second.reap(act().dry_run(true)).await.unwrap();
+    assert!(matches!(dry.findings[0].kind, FindingKind::Ending { .. }));
+    assert_eq!(second.finish_endings(seconds(5)).await.unwrap(), 0);
+    assert_eq!(world.cloud.live().len(), 1, "a dry run ended something");
+    let ending = second.reap(act()).await.unwrap();
+    assert!(matches!(ending.findings[0].kind, FindingKind::Ending { .. }), "{ending:?}");
+    assert_eq!(second.finish_endings(seconds(30)).await.unwrap(), 0);
+    assert!(world.cloud.live().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn o4_a_live_sessions_machine_under_a_new_id_is_not_a_stray() {
+    let world = World::new();
+    let orchestrator = world.open().await;
+    let session = ready(&orchestrator, "ada").await;
+    // Reads by id fail for a quarter of an hour, so that only listings show the machine, under an id that is new.
+    world.cloud.inject(Rule::on(Operation::Get, Fault::Errs).during(minutes(15)));
+    let moved = world.cloud.migrate(&world.only_machine()).unwrap();
+    keep_alive(&orchestrator, &session, minutes(30)).await;
+    assert_eq!(world.cloud.live(), [moved]);
+    assert_eq!(view(&session).await.status, Status::Ready);
+}
+
+#[tokio::test(start_paused = true)]
+async fn o5_history_01_a_new_store_ends_nothing_and_reports_all() {
+    let mut world = World::new();
+    world.policy.aliens = AlienPolicy::EndAfter(hours(12));
+    let orchestrator = world.open().await;
+    for user in 0..20 {
+        ready(&orchestrator, &format!("user {user}")).await;
+    }
+    world.lose_store();
+    let orchestrator = world.open().await;
+    let report = orchestrator.reap(ReapOptions::default().aliens(true)).await.unwrap();
+    assert_eq!(report.findings.iter().filter(|found| matches!(found.kind, FindingKind::Alien { .. })).count(), 20);
+    pass(hours(11)).await;
+    assert_eq!(world.cloud.live().len(), 20);
+    let exposure = orchestrator.exposure().await.unwrap();
+    assert_eq!(exposure.items.iter().filter(|item| item.why == Why::Alien).count(), 20);
+    assert_eq!(exposure.per_hour.to_string(), "7.200000", "they are priced");
+    // The policy that was set explicitly ends them after its delay.
+    pass(hours(2)).await;
+    assert!(world.cloud.live().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn o5_without_a_policy_aliens_are_left_for_ever_and_an_operator_ends_them_at_the_second_look() {
+    let mut world = World::new();
+    let orchestrator = world.open().await;
+    ready(&orchestrator, "ada").await;
+    world.lose_store();
+    let orchestrator = world.open().await;
+    pass(hours(20)).await;
+    assert_eq!(world.cloud.live().len(), 1);
+    orchestrator.reap(ReapOptions::default().aliens(true)).await.unwrap();
+    pass(minutes(1)).await;
+    assert!(world.cloud.live().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn o5_an_adopted_alien_is_plain_from_then_on_and_no_reaper_ends_it() {
+    let mut world = World::new();
+    world.policy.aliens = AlienPolicy::EndAfter(minutes(10));
+    let orchestrator = world.open().await;
+    ready(&orchestrator, "ada").await;
+    world.lose_store();
+    let orchestrator = world.open().await;
+    pass(minutes(5)).await;
+    let machine = world.only_machine();
+    let adopted = orchestrator.adopt(&world.provider(), &machine).await.unwrap();
+    assert_eq!(adopted.compute, machine);
+    assert!(orchestrator.adopt(&world.provider(), &machine).await.is_err(), "it is known now");
+    pass(hours(6)).await;
+    assert_eq!(world.cloud.live(), [machine]);
+    let report = orchestrator.reap(act()).await.unwrap();
+    assert_eq!(report.findings[0].kind, FindingKind::Tracked);
+    assert!(orchestrator.exposure().await.unwrap().items.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn o5_an_operator_writes_off_what_no_cloud_will_confirm_and_says_why() {
+    let world = World::with(|cloud| cloud.key("one"));
+    let orchestrator = world.open().await;
+    let session = ready(&orchestrator, "ada").await;
+    world.cloud.use_key("lost");
+    let rental = view(&session).await.rental.unwrap();
+    assert!(orchestrator.write_off(rental, "no").await.is_err(), "it serves a living session");
+    orchestrator.end(session.id()).await.unwrap();
+    pass(minutes(5)).await;
+    assert_eq!(view(&session).await.status, Status::Ending);
+    assert!(orchestrator.write_off(rental, "  ").await.is_err(), "without a reason");
+    orchestrator.write_off(rental, "the account was closed").await.unwrap();
+    assert_eq!(view(&session).await.status, Status::Ended);
+    assert!(orchestrator.exposure().await.unwrap().items.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn o5_a_create_that_was_written_off_under_a_waiting_session_is_followed_by_another() {
+    let world = World::new();
+    world.cloud.inject(Rule::on(Operation::Spawn, Fault::Errs));
+    world.cloud.inject(Rule::on(Operation::Find, Fault::Errs).always());
+    let orchestrator = world.open().await;
+    let session = orchestrator.ensure("ada", request()).await.unwrap();
+    pass(minutes(1)).await;
+    let rental = view(&session).await.rental.unwrap();
+    orchestrator.write_off(rental, "the vendor says that it never landed").await.unwrap();
+    session.ready().await.unwrap();
+    assert_eq!(world.cloud.live().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn o6_plain_machines_are_shown_and_never_ended() {
+    let world = World::new();
+    let orchestrator = world.open().await;
+    // A one-off spawn has its intent in a file, not in the store.
+    world.witness.look_away();
+    let account = world.atlas().provider("mock").unwrap();
+    let plain = account
+        .spawn(ComputeRequest::gpu("h100").image("app:1").http_port(8000), Auth::Bearer)
+        .await
+        .unwrap()
+        .compute
+        .id;
+    let foreign = world.cloud.foreign_machine("database");
+    pass(hours(5)).await;
+    let report = orchestrator.reap(ReapOptions::default().aliens(true)).await.unwrap();
+    let plain_findings: Vec<_> = report.findings.iter().filter(|found| found.kind == FindingKind::Plain).collect();
+    assert_eq!(plain_findings.len(), 1, "{report:?}");
+    pass(hours(5)).await;
+    let mut live = world.cloud.live();
+    live.sort();
+    let mut expected = vec![plain, foreign];
+    expected.sort();
+    assert_eq!(live, expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn o2_history_14_a_deployment_whose_name_begins_like_ours_is_not_ours() {
+    let mut world = World::new();
+    world.deployment = Deployment::parse("my-app-2").unwrap();
+    let theirs = world.open().await;
+    let session = ready(&theirs, "ada").await;
+    // The other deployment has its own store and installation.
+    let mut ours = World::new();
+    ours.cloud = world.cloud.clone();
+    ours.deployment = Deployment::parse("my-app").unwrap();
+    let orchestrator = ours.open().await;
+    let report = orchestrator.reap(ReapOptions::default().aliens(true)).await.unwrap();
+    assert!(report.findings.is_empty(), "{report:?}");
+    pass(minutes(5)).await;
+    assert!(orchestrator.reap(ReapOptions::default().aliens(true)).await.unwrap().findings.is_empty());
+    pass(minutes(4)).await;
+    assert_eq!(world.cloud.live().len(), 1);
+    assert_eq!(view(&session).await.status, Status::Ready);
+    assert!(
+        ours.cloud.list(&atlas_core::CallContext::new(), &atlas_core::ComputeFilter::all()).await.unwrap().len() == 1
+    );
+}
