@@ -1,0 +1,97 @@
+//! Where a demo lives, and how it is configured.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use atlas::config::{Config, ProviderEntry};
+use atlas::files::{self, FileLock};
+use atlas::orchestrator::Policy;
+use atlas::{Atlas, Deployment, ProviderId, Settings};
+
+use crate::failure::Failure;
+
+/// What a machine of the demo is said to cost an hour: a tenth of a cent a second, so that a bill of seconds shows.
+const PRICE: &str = "3.60";
+
+/// The name of the demo's account.
+const ACCOUNT: &str = "local";
+
+/// The folder of a demo, held by its lock.
+#[derive(Debug)]
+pub(crate) struct Home {
+    path: PathBuf,
+    _lock: FileLock,
+}
+
+impl Home {
+    /// Takes `state_dir/demo` for this process; another demo that runs is a failure of its own.
+    pub(crate) fn take(state_dir: &Path) -> Result<Self, Failure> {
+        let path = folder(state_dir);
+        files::make_private_dir(&path).map_err(|cause| files::error("make the demo's folder", &path, &cause))?;
+        let lock = path.join("lock");
+        match FileLock::try_acquire(&lock) {
+            Ok(Some(held)) => Ok(Self { path, _lock: held }),
+            Ok(None) => Err(Failure::held(format!(
+                "another `atlas demo` is running in {}; end that one, or set another state directory",
+                path.display()
+            ))),
+            Err(cause) => Err(files::error("lock", &lock, &cause).into()),
+        }
+    }
+
+    /// Takes it only if it is there; `None` also while a demo runs in it.
+    pub(crate) fn take_existing(state_dir: &Path) -> Result<Option<Self>, Failure> {
+        if !files::exists(&folder(state_dir).join("lock")) {
+            return Ok(None);
+        }
+        let path = folder(state_dir);
+        let lock = path.join("lock");
+        let held = FileLock::try_acquire(&lock).map_err(|cause| files::error("lock", &lock, &cause))?;
+        Ok(held.map(|held| Self { path, _lock: held }))
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether an orchestrator ever kept its books here.
+    pub(crate) fn has_store(&self) -> bool {
+        files::exists(&self.path.join("store.redb"))
+    }
+}
+
+fn folder(state_dir: &Path) -> PathBuf {
+    state_dir.join("demo")
+}
+
+/// The demo's own configuration: nothing of the user's is read or touched.
+pub(crate) fn atlas(path: &Path) -> Result<Atlas, Failure> {
+    let account = account()?;
+    let entry = ProviderEntry::new(ACCOUNT, Settings::new().with("price_per_hour", PRICE));
+    let config = Config::builder()
+        .state_dir(path)
+        .deployment(Deployment::parse("demo")?)
+        .default_provider(account.clone())
+        .provider(account, entry)
+        .build();
+    crate::context::atlas_with(config)
+}
+
+/// The demo's account.
+pub(crate) fn account() -> Result<ProviderId, Failure> {
+    Ok(ProviderId::parse(ACCOUNT)?)
+}
+
+/// A demo is in a hurry.
+pub(crate) fn policy() -> Policy {
+    let mut policy = Policy::default();
+    policy.start_interval = Duration::from_millis(100);
+    policy.watch_interval = Duration::from_secs(1);
+    policy.reap_interval = Duration::from_secs(2);
+    policy.reap_grace = Duration::from_secs(2);
+    policy.start_timeout = Duration::from_secs(15);
+    policy.may_send_for = Duration::from_secs(5);
+    policy.create_timeout = Duration::from_secs(10);
+    policy.first_pause = Duration::from_millis(100);
+    policy
+}

@@ -1,0 +1,243 @@
+//! `atlas reap`: one reconciliation now. What the store does not hold is told, not ended.
+
+use std::time::Duration;
+
+use atlas::orchestrator::{FindingKind, Orchestrator, ReapOptions, ReapReport};
+use atlas::{IntentPhase, IntentRecord, ProviderId, Settled};
+use clap::Args;
+use serde::Serialize;
+
+use super::demo::Home;
+use crate::Outcome;
+use crate::context::Context;
+use crate::failure::Failure;
+
+/// How long what is being ended may take until it is proven gone.
+const ENDINGS: Duration = Duration::from_mins(1);
+
+/// Compare the clouds with what is recorded here, once, and end what nobody holds.
+///
+/// A machine whose create landed late, or that was left by a process that died, is ended when it is seen for the second
+/// time, the grace after the first; run it twice, or with --wait. Machines that this store does not know are told and
+/// priced, and left alone. Machines spawned by hand are never ended. A missing or new store ends nothing.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Reap {
+    /// Only this account
+    #[arg(long, value_name = "NAME")]
+    provider: Option<String>,
+    /// Only say what would be done
+    #[arg(long)]
+    dry_run: bool,
+    /// Wait for the grace, and look a second time
+    #[arg(long)]
+    wait: bool,
+    /// Also end machines of this deployment that this store does not know, at their second sighting
+    #[arg(long)]
+    aliens: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  atlas reap --dry-run
+  atlas reap --wait
+  atlas reap --provider local --json";
+
+/// One line of the result.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+struct Line {
+    provider: String,
+    /// The machine, where it is known.
+    compute: Option<String>,
+    /// The rental, where a record here tells of it.
+    rental: Option<String>,
+    /// What it is: `plain`, `tracked`, `ending`, `seen_once`, `alien`, `may_land`, `missing`, `closed`, `demo`.
+    is: &'static str,
+    /// Why, and when it is due.
+    why: String,
+    cost_per_hour: Option<atlas::Money>,
+}
+
+impl Reap {
+    pub(crate) async fn run(self, context: &Context) -> Outcome {
+        let mut lines = self.look(context).await?;
+        if self.wait && !self.dry_run {
+            let grace = context.atlas.config().orchestrator.reap_grace;
+            if lines.iter().any(|line| matches!(line.is, "seen_once" | "may_land" | "missing") || self.ends_alien(line))
+            {
+                context.output.progress(&format!("looking again in {}", atlas::duration::format(grace)));
+                let pause = grace + Duration::from_secs(1);
+                let waited = async {
+                    tokio::time::sleep(pause).await;
+                    Ok(())
+                };
+                context.interrupt.unless(waited).await?;
+                lines = self.look(context).await?;
+            }
+        }
+        context.output.result(&lines, || words(&lines))?;
+        Ok(())
+    }
+
+    fn ends_alien(&self, line: &Line) -> bool {
+        self.aliens && line.is == "alien"
+    }
+
+    async fn look(&self, context: &Context) -> Result<Vec<Line>, Failure> {
+        let accounts = context.accounts(self.provider.as_deref())?;
+        let mut lines = Vec::new();
+        for id in &accounts {
+            lines.extend(self.records(context, id).await?);
+        }
+        lines.extend(self.store(context, &accounts).await?);
+        lines.extend(self.demo(context).await?);
+        Ok(lines)
+    }
+
+    /// The rentals that no store tracks.
+    async fn records(&self, context: &Context, id: &ProviderId) -> Result<Vec<Line>, Failure> {
+        let account = context.build(id.as_str())?;
+        let grace = context.atlas.config().orchestrator.reap_grace;
+        let mut lines = Vec::new();
+        for record in account.records().await? {
+            let settled = if self.dry_run { Ok(None) } else { account.settle(&record, grace).await.map(Some) };
+            match settled {
+                Ok(settled) => lines.extend(record_line(&record, settled)),
+                Err(error) => {
+                    context.output.note(&format!("rental {}: {error}", record.intent.token()));
+                    lines.extend(record_line(&record, None));
+                }
+            }
+        }
+        Ok(lines)
+    }
+
+    /// What the store tracks, against what the accounts show.
+    async fn store(&self, context: &Context, accounts: &[ProviderId]) -> Result<Vec<Line>, Failure> {
+        let there = atlas::files::exists(&context.atlas.config().state_dir.join("store.redb"));
+        let builder = Orchestrator::builder(context.atlas()?).without_background().also_watch(accounts.to_vec());
+        // Without a store everything of this deployment is unknown: told, and nothing ended.
+        let builder = if there { builder.only_existing() } else { builder.in_memory() };
+        let orchestrator = builder.open().await?;
+        let options = ReapOptions::default().dry_run(self.dry_run || !there).aliens(self.aliens && there);
+        let report = orchestrator.reap(options).await?;
+        if there && !self.dry_run {
+            let left = orchestrator.finish_endings(ENDINGS).await?;
+            if left > 0 {
+                context.output.note(&format!(
+                    "{left} rentals are still being ended; the orchestrator, or another `atlas reap`, goes on"
+                ));
+            }
+        }
+        orchestrator.shutdown(Duration::from_secs(5)).await?;
+        for (provider, error) in &report.unread {
+            context.output.note(&format!("{provider} gave no complete listing, so nothing was judged there: {error}"));
+        }
+        Ok(finding_lines(&report))
+    }
+
+    /// What an interrupted demo left.
+    async fn demo(&self, context: &Context) -> Result<Vec<Line>, Failure> {
+        let Some(home) = Home::take_existing(&context.atlas.config().state_dir)? else { return Ok(Vec::new()) };
+        if !home.has_store() {
+            return Ok(Vec::new());
+        }
+        let orchestrator = Orchestrator::builder(super::demo::atlas_of(home.path())?).only_existing().open().await?;
+        let mut lines = Vec::new();
+        for view in orchestrator.sessions().await? {
+            lines.push(Line {
+                provider: view.provider.to_string(),
+                compute: view.compute.as_ref().map(ToString::to_string),
+                rental: view.rental.as_ref().map(ToString::to_string),
+                is: "demo",
+                why: format!("{} was left by an interrupted `atlas demo` in {}", view.user, home.path().display()),
+                cost_per_hour: Some(view.cost_per_hour),
+            });
+            if !self.dry_run {
+                orchestrator.end_because(&view.id, "an interrupted demo left it", "atlas reap").await?;
+            }
+        }
+        if self.dry_run {
+            orchestrator.shutdown(Duration::from_secs(5)).await?;
+        } else {
+            orchestrator.shutdown_and_end_all(ENDINGS).await?;
+        }
+        Ok(lines)
+    }
+}
+
+#[expect(clippy::match_same_arms, reason = "a table: what was found, what the record says, what is told")]
+fn record_line(record: &IntentRecord, settled: Option<Settled>) -> Option<Line> {
+    let (is, why, compute) = match (settled, &record.phase) {
+        (Some(Settled::Closed(_)), IntentPhase::Closed { .. }) | (None, IntentPhase::Closed { .. }) => return None,
+        (Some(Settled::Closed(proof)), _) => ("closed", proof.to_string(), record.compute.clone()),
+        (Some(Settled::BeingSent), _) => ("may_land", "its process is sending the create now".to_owned(), None),
+        (Some(Settled::MayLand { until }), _) => {
+            ("may_land", format!("its create was not answered; the next look after {until} tells"), None)
+        }
+        // The listing shows it, with its price.
+        (Some(Settled::Plain(_)), _) => return None,
+        (Some(Settled::Missing), _) => {
+            ("missing", "its cloud does not find it, and it is not proven gone".to_owned(), record.compute.clone())
+        }
+        (Some(Settled::Releasing), _) => {
+            ("ending", "it is being ended, and not yet proven gone".to_owned(), record.compute.clone())
+        }
+        (Some(Settled::SeenAfterClose { compute, due }), _) => {
+            let why = format!("its record was closed, and here it is; ended if it is seen again after {due}");
+            ("seen_once", why, Some(compute.id.clone()))
+        }
+        (_, IntentPhase::Open) => ("may_land", "its create was not answered".to_owned(), None),
+        (_, IntentPhase::Bound { .. }) => return None,
+        (_, IntentPhase::Releasing { why, .. }) => ("ending", format!("being ended: {why}"), record.compute.clone()),
+        _ => ("missing", "what became of it is not known to this version".to_owned(), record.compute.clone()),
+    };
+    Some(Line {
+        provider: record.intent.provider.to_string(),
+        compute: compute.map(|id| id.to_string()),
+        rental: Some(record.intent.token().to_string()),
+        is,
+        why,
+        cost_per_hour: record.intent.price,
+    })
+}
+
+fn finding_lines(report: &ReapReport) -> Vec<Line> {
+    let line = |finding: &atlas::orchestrator::Finding| {
+        let (is, why) = match &finding.kind {
+            FindingKind::Tracked => ("tracked", "a session holds it".to_owned()),
+            FindingKind::Plain => ("plain", "spawned by hand: `atlas terminate` ends it".to_owned()),
+            FindingKind::SeenOnce { due, why } => {
+                ("seen_once", format!("{why}; ended if it is seen again after {due}"))
+            }
+            FindingKind::Ending { why } => ("ending", why.clone()),
+            FindingKind::Alien { since, why } => ("alien", format!("since {since}: {why}")),
+            _ => ("unknown", "this version has no word for it".to_owned()),
+        };
+        Line {
+            provider: finding.provider.to_string(),
+            compute: Some(finding.compute.clone()),
+            rental: None,
+            is,
+            why,
+            cost_per_hour: finding.cost_per_hour,
+        }
+    };
+    report.findings.iter().map(line).collect()
+}
+
+fn words(lines: &[Line]) -> String {
+    if lines.is_empty() {
+        return "nothing to reconcile: no machine of this deployment is there".to_owned();
+    }
+    let line = |line: &Line| {
+        let what = match (&line.compute, &line.rental) {
+            (Some(compute), _) => format!("machine {compute}"),
+            (None, Some(rental)) => format!("rental {rental}"),
+            (None, None) => "something".to_owned(),
+        };
+        let price = line.cost_per_hour.map(|price| format!(" (${price}/h)")).unwrap_or_default();
+        format!("{}: {what}{price}: {}: {}", line.provider, line.is, line.why)
+    };
+    lines.iter().map(line).collect::<Vec<_>>().join("\n")
+}

@@ -1,0 +1,97 @@
+//! A configuration that cannot be right: the line and column, exit 2, nothing spent.
+
+use crate::home::{Home, Ran};
+
+fn list(text: &str) -> (Home, Ran) {
+    let home = Home::new();
+    home.configure(text);
+    let ran = home.run(&["spawn", "--provider", "local", "--json"]);
+    assert_eq!(ran.code, 2, "{ran:?}");
+    assert_eq!(ran.out, "");
+    assert_eq!(ran.error()["kind"], "config", "{ran:?}");
+    home.assert_nothing_spent();
+    (home, ran)
+}
+
+#[track_caller]
+fn assert_says(text: &str, place: &str, word: &str) {
+    let (home, ran) = list(text);
+    let message = ran.error()["message"].as_str().expect("text").to_owned();
+    assert!(message.starts_with(&format!("{}:{place}: ", home.path().join("atlas.yaml").display())), "{message}");
+    assert!(message.contains(word), "{message}");
+}
+
+#[test]
+fn a_misspelt_key() {
+    assert_says("deployment: a\ndefault_provder: local\n", "2:1", "default_provider");
+}
+
+#[test]
+fn a_tab() {
+    assert_says("providers:\n\tlocal: {}\n", "2:1", "tab");
+}
+
+#[test]
+fn a_key_twice() {
+    assert_says("deployment: a\nstate_dir: x\ndeployment: b\n", "3:1", "twice");
+}
+
+#[test]
+fn a_missing_variable_is_an_error_of_the_entry_that_is_used() {
+    let (_, ran) = list("providers:\n  local: { price_per_hour: \"${PRICE}\" }\n");
+    assert!(ran.err.contains("PRICE"), "{ran:?}");
+    // Another entry can be used all the same.
+    let home = Home::new();
+    home.configure("providers:\n  dear: { kind: local, price_per_hour: \"${PRICE}\" }\n");
+    assert_eq!(home.run(&["get", "--provider", "local", "m-nobody"]).code, 3);
+    assert_eq!(home.run(&["get", "--provider", "dear", "m-nobody"]).code, 2);
+}
+
+#[test]
+fn a_setting_of_another_kind() {
+    let (_, ran) = list("providers:\n  local: { ssh_key_name: me }\n");
+    assert!(ran.err.contains("ssh_key_name"), "{ran:?}");
+}
+
+#[test]
+fn a_kind_that_is_not_built_in() {
+    let home = Home::new();
+    home.configure("providers:\n  mine: { kind: cloudy }\n");
+    let ran = home.run(&["spawn", "--provider", "mine"]);
+    assert_eq!(ran.code, 2);
+    assert!(ran.complaint().contains("cloudy"), "{ran:?}");
+    home.assert_nothing_spent();
+}
+
+#[test]
+fn a_file_that_is_not_there() {
+    let home = Home::new();
+    for named in ["nowhere.yaml", "."] {
+        let ran = home.run(&["spawn", "--provider", "local", "--config", named, "--json"]);
+        assert_eq!(ran.code, 2, "{ran:?}");
+        assert_eq!(ran.error()["kind"], "config");
+    }
+    home.assert_nothing_spent();
+}
+
+#[test]
+fn a_misspelt_variable() {
+    let home = Home::new();
+    let mut command = home.command(&["spawn", "--provider", "local"]);
+    let ran = Ran::from(command.env("ATLAS_PROVIDERS__LOCAL__PRIZE", "1").output().expect("it starts"));
+    assert_eq!(ran.code, 2, "{ran:?}");
+    assert!(ran.complaint().contains("ATLAS_PROVIDERS__LOCAL__PRIZE"), "{ran:?}");
+    home.assert_nothing_spent();
+}
+
+#[test]
+fn the_default_account_comes_from_variable_before_file() {
+    let home = Home::new();
+    home.configure("default_provider: mock\n");
+    let from_file = home.run(&["get", "m-nobody", "--json"]);
+    assert_eq!(from_file.error()["provider"], "mock");
+    let mut command = home.command(&["get", "m-nobody", "--json"]);
+    let ran = Ran::from(command.env("ATLAS_DEFAULT_PROVIDER", "local").output().expect("it starts"));
+    assert_eq!(ran.error()["provider"], "local");
+    assert_eq!(home.run(&["get", "m-nobody", "--provider", "local", "--json"]).error()["provider"], "local");
+}

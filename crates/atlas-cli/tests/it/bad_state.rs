@@ -1,0 +1,88 @@
+//! A state directory that cannot be used: a clear line, nothing spent.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
+
+use crate::home::{Home, Ran};
+
+#[test]
+fn a_file_in_its_place() {
+    let home = Home::new();
+    fs::write(home.state(), "not a folder").expect("it can be written");
+    for words in [&["spawn", "--provider", "local"][..], &["list"], &["terminate", "--provider", "local", "x"]] {
+        let ran = home.run(words);
+        assert_eq!(ran.code, 1, "{words:?}: {ran:?}");
+        assert!(ran.complaint().contains(home.state().to_str().expect("plain")), "{ran:?}");
+    }
+    assert_eq!(fs::read_to_string(home.state()).expect("it is still there"), "not a folder");
+    assert!(home.processes().is_empty());
+}
+
+#[test]
+fn a_state_that_is_corrupt() {
+    let home = Home::new();
+    home.good(&["list", "--provider", "local"]);
+    fs::write(home.state().join("installation"), "???").expect("it can be written");
+    let ran = home.run(&["spawn", "--provider", "local"]);
+    assert_ne!(ran.code, 0, "{ran:?}");
+    assert!(ran.complaint().contains("installation"), "{ran:?}");
+    fs::remove_file(home.state().join("installation")).expect("it can be removed");
+
+    let intents = home.state().join("intents");
+    fs::create_dir_all(&intents).expect("it can be made");
+    let broken = intents.join("abcdefghijklmnopqrstuvwxyz.json");
+    fs::write(&broken, "{ half a rec").expect("it can be written");
+    let ran = home.run(&["list"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.complaint().contains("abcdefghijklmnopqrstuvwxyz.json"), "{ran:?}");
+
+    fs::write(&broken, "{\"format\": 99}").expect("it can be written");
+    let ran = home.run(&["list", "--json"]);
+    assert_eq!(ran.error()["kind"], "decode");
+    assert!(ran.err.contains("newer"), "{ran:?}");
+    fs::remove_file(&broken).expect("it can be removed");
+    home.assert_nothing_spent();
+}
+
+/// Root ignores file modes, so this runs as somebody else: through `setpriv` where the tests run as root.
+#[test]
+fn a_folder_that_may_not_be_written() {
+    let home = Home::new();
+    fs::create_dir(home.state()).expect("it can be made");
+    set_mode(&home.state(), 0o555);
+    set_mode(home.path(), 0o755);
+    let spawn = ["spawn", "--provider", "local", "--json"];
+    let mut command = if rustix::process::geteuid().is_root() {
+        // Whoever it is, they must be able to reach the program.
+        let program = home.path().join("atlas");
+        fs::copy(env!("CARGO_BIN_EXE_atlas"), &program).expect("it can be copied");
+        let original = home.command(&[]);
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(program).args(spawn);
+        command.current_dir(home.path()).env_clear();
+        command.envs(original.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        command
+    } else {
+        home.command(&spawn)
+    };
+    let ran = match command.output() {
+        Ok(output) => Ran::from(output),
+        Err(cause) => {
+            eprintln!("SKIPPED a_folder_that_may_not_be_written: root without setpriv ({cause})");
+            return;
+        }
+    };
+    assert_eq!(ran.code, 1, "{ran:?}");
+    let message = ran.error()["message"].as_str().expect("text").to_owned();
+    assert!(message.contains(home.state().to_str().expect("plain")) && message.contains("state_dir"), "{message}");
+    assert_eq!(ran.error()["effect"], "not_sent");
+    assert_eq!(fs::read_dir(home.state()).expect("it can be read").count(), 0);
+    assert!(home.processes().is_empty());
+    set_mode(&home.state(), 0o755);
+}
+
+fn set_mode(path: &Path, mode: u32) {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("its owner may");
+}

@@ -1,0 +1,16 @@
+//! The real program against the `local` provider, as people and scripts meet it: every exit code, every word.
+//!
+//! Each test has a home of its own and leaves no process behind ([`home::Home`]).
+
+#![allow(clippy::disallowed_methods, reason = "tests stand outside the seams")]
+
+mod auth;
+mod bad_configuration;
+mod bad_state;
+mod bad_words;
+mod help;
+mod home;
+mod interrupt;
+mod life;
+mod listing;
+mod spawning;
