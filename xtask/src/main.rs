@@ -2,6 +2,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a chore talks to the person who runs it")]
 #![allow(clippy::disallowed_methods, reason = "chores stand outside the seams of the product")]
 
+mod bench;
 mod ci;
 mod deny;
 mod features;
@@ -33,6 +34,11 @@ const VERBS: &[Verb] = &[
         name: "tidy",
         about: "the rules that no compiler knows: arrows, lengths, foreign types, secrets",
         run: tidy::run,
+    },
+    Verb {
+        name: "bench",
+        about: "the figures of docs/benchmarks.md; `--json` for a program, the name of a part for that alone",
+        run: bench::run,
     },
     Verb { name: "features", about: "what a small selection of features must not pull in", run: features::run },
     Verb {

@@ -17,15 +17,25 @@ const ENDING: u64 = u64::MAX;
 /// By how much stored activity is rounded up, in milliseconds of idle time: so much less is written.
 const ROUND_UP: u64 = 5_000;
 
-/// The activity of one session.
+/// The activity of one session, as it stands in the map itself: a touch follows no further pointer.
 #[derive(Debug)]
-pub(crate) struct Cell {
+struct Slot {
     /// Idle time of the last touch, or [`ENDING`].
     last: AtomicU64,
     /// What is stored: never less than what was touched when it was written.
     stored: AtomicU64,
     /// Told of each commit about this session.
-    changed: Notify,
+    changed: Arc<Notify>,
+}
+
+type Slots = papaya::HashMap<SessionId, Slot, BuildHasherDefault<RandomKey>>;
+
+/// The activity of one session, for those who do more than touch it. Once the session is forgotten it is as if ending.
+#[derive(Debug)]
+pub(crate) struct Cell {
+    slots: Arc<Slots>,
+    session: SessionId,
+    changed: Arc<Notify>,
 }
 
 /// What came of a touch.
@@ -39,14 +49,9 @@ pub(crate) enum Touched {
     Unknown,
 }
 
-impl Cell {
+impl Slot {
     fn new(last: u64, stored: u64) -> Self {
-        Self { last: AtomicU64::new(last), stored: AtomicU64::new(stored), changed: Notify::new() }
-    }
-
-    /// The last touch; `None` if the session is ending.
-    pub(crate) fn last(&self) -> Option<u64> {
-        Some(self.last.load(Ordering::Acquire)).filter(|last| *last != ENDING)
+        Self { last: AtomicU64::new(last), stored: AtomicU64::new(stored), changed: Arc::default() }
     }
 
     fn touch(&self, stamp: u64) -> Touched {
@@ -60,20 +65,31 @@ impl Cell {
         }
         Touched::TooLate
     }
+}
+
+impl Cell {
+    fn with<T>(&self, look: impl FnOnce(&AtomicU64) -> Option<T>) -> Option<T> {
+        self.slots.pin().get(&self.session).and_then(|slot| look(&slot.last))
+    }
+
+    /// The last touch; `None` if the session is ending.
+    pub(crate) fn last(&self) -> Option<u64> {
+        self.with(|last| Some(last.load(Ordering::Acquire))).filter(|last| *last != ENDING)
+    }
 
     /// Begins the ending, if nobody has touched the session since `judged`.
     pub(crate) fn begin_ending(&self, judged: u64) -> bool {
-        self.last.compare_exchange(judged, ENDING, Ordering::AcqRel, Ordering::Acquire).is_ok()
+        self.with(|last| last.compare_exchange(judged, ENDING, Ordering::AcqRel, Ordering::Acquire).ok()).is_some()
     }
 
     /// Begins the ending whatever was touched: somebody asked for it.
     pub(crate) fn force_ending(&self) -> Option<u64> {
-        Some(self.last.swap(ENDING, Ordering::AcqRel)).filter(|last| *last != ENDING)
+        self.with(|last| Some(last.swap(ENDING, Ordering::AcqRel))).filter(|last| *last != ENDING)
     }
 
     /// Takes back an ending that could not be written.
-    pub(crate) fn take_back(&self, last: u64) {
-        let _ = self.last.compare_exchange(ENDING, last, Ordering::AcqRel, Ordering::Acquire);
+    pub(crate) fn take_back(&self, to: u64) {
+        let _ = self.with(|last| last.compare_exchange(ENDING, to, Ordering::AcqRel, Ordering::Acquire).ok());
     }
 
     /// Waits for the next commit about this session. Make it before reading the session.
@@ -107,65 +123,67 @@ impl Hasher for RandomKey {
 /// The cells of all living sessions.
 #[derive(Debug, Default)]
 pub(crate) struct Activity {
-    cells: papaya::HashMap<SessionId, Arc<Cell>, BuildHasherDefault<RandomKey>>,
+    slots: Arc<Slots>,
 }
 
 impl Activity {
     /// Makes room for this many sessions at once.
     pub(crate) fn with_capacity(sessions: usize) -> Self {
-        Self { cells: papaya::HashMap::with_capacity_and_hasher(sessions, BuildHasherDefault::default()) }
+        Self { slots: Arc::new(papaya::HashMap::with_capacity_and_hasher(sessions, BuildHasherDefault::default())) }
     }
 
     /// Touches a session.
     pub(crate) fn touch(&self, session: &SessionId, stamp: u64) -> Touched {
-        self.cells.pin().get(session).map_or(Touched::Unknown, |cell| cell.touch(stamp))
+        self.slots.pin().get(session).map_or(Touched::Unknown, |slot| slot.touch(stamp))
     }
 
     /// The cell of a living session.
-    pub(crate) fn cell(&self, session: &SessionId) -> Option<Arc<Cell>> {
-        self.cells.pin().get(session).cloned()
+    pub(crate) fn cell(&self, session: &SessionId) -> Option<Cell> {
+        let changed = self.slots.pin().get(session)?.changed.clone();
+        Some(Cell { slots: self.slots.clone(), session: *session, changed })
     }
 
     /// The cell of a session, made if there is none.
-    pub(crate) fn enter(&self, session: SessionId, last: u64, stored: u64) -> Arc<Cell> {
-        self.cells.pin().get_or_insert_with(session, || Arc::new(Cell::new(last, stored))).clone()
+    pub(crate) fn enter(&self, session: SessionId, last: u64, stored: u64) -> Cell {
+        let changed = self.slots.pin().get_or_insert_with(session, || Slot::new(last, stored)).changed.clone();
+        Cell { slots: self.slots.clone(), session, changed }
     }
 
     /// A session that has begun to end: later touches are told.
     pub(crate) fn enter_ending(&self, session: SessionId) {
-        self.cells.pin().insert(session, Arc::new(Cell::new(ENDING, ENDING)));
+        self.slots.pin().insert(session, Slot::new(ENDING, ENDING));
     }
 
     /// Forgets a session that has ended.
     pub(crate) fn leave(&self, session: &SessionId) {
-        self.cells.pin().remove(session);
+        self.slots.pin().remove(session);
     }
 
     /// Wakes whoever waits for a change of this session.
     pub(crate) fn tell(&self, session: &SessionId) {
-        if let Some(cell) = self.cells.pin().get(session) {
-            cell.changed.notify_waiters();
+        if let Some(slot) = self.slots.pin().get(session) {
+            slot.changed.notify_waiters();
         }
     }
 
     /// Wakes all who wait: the orchestrator closes.
     pub(crate) fn tell_all(&self) {
-        for (_, cell) in &self.cells.pin() {
-            cell.changed.notify_waiters();
+        for (_, slot) in &self.slots.pin() {
+            slot.changed.notify_waiters();
         }
     }
 
     /// How many sessions live.
     pub(crate) fn len(&self) -> usize {
-        self.cells.len()
+        self.slots.len()
     }
 
     /// What must be stored: each session that was touched beyond what is stored, with its activity rounded up.
     pub(crate) fn unstored(&self) -> Vec<(SessionId, u64)> {
         let mut unstored = Vec::new();
-        for (session, cell) in &self.cells.pin() {
-            let last = cell.last.load(Ordering::Acquire);
-            if last != ENDING && last > cell.stored.load(Ordering::Relaxed) {
+        for (session, slot) in &self.slots.pin() {
+            let last = slot.last.load(Ordering::Acquire);
+            if last != ENDING && last > slot.stored.load(Ordering::Relaxed) {
                 unstored.push((*session, last + ROUND_UP));
             }
         }
@@ -174,10 +192,10 @@ impl Activity {
 
     /// Says that these are stored now.
     pub(crate) fn stored(&self, touches: &[(SessionId, u64)]) {
-        let cells = self.cells.pin();
+        let slots = self.slots.pin();
         for (session, value) in touches {
-            if let Some(cell) = cells.get(session) {
-                cell.stored.fetch_max(*value, Ordering::Relaxed);
+            if let Some(slot) = slots.get(session) {
+                slot.stored.fetch_max(*value, Ordering::Relaxed);
             }
         }
     }
@@ -187,7 +205,7 @@ impl Activity {
 mod tests {
     use super::*;
 
-    fn one() -> (Activity, SessionId, Arc<Cell>) {
+    fn one() -> (Activity, SessionId, Cell) {
         let activity = Activity::default();
         let session = SessionId::generate(&atlas_auth::SeededEntropy::new(1));
         let cell = activity.enter(session, 100, 100);

@@ -139,7 +139,7 @@ impl Inner {
     pub(crate) async fn end_session(&self, id: crate::SessionId, receipt: &Receipt) -> Result<bool> {
         // Whatever was touched: later touches are told that they come too late.
         let cell = self.activity.cell(&id);
-        let last = cell.as_ref().and_then(|cell| cell.force_ending());
+        let last = cell.as_ref().and_then(crate::activity::Cell::force_ending);
         let ended = self.end_until_written(id, receipt).await;
         if let (Err(_), Some(cell), Some(last)) = (&ended, &cell, last) {
             cell.take_back(last);

@@ -136,14 +136,19 @@ impl Reap {
         Ok(finding_lines(&report))
     }
 
-    /// What an interrupted demo left.
+    /// What an interrupted demo left: its sessions are ended, and what its store does not know is told.
     async fn demo(&self, context: &Context) -> Result<Vec<Line>, Failure> {
         let Some(home) = Home::take_existing(&context.atlas.config().state_dir)? else { return Ok(Vec::new()) };
-        if !home.has_store() {
-            return Ok(Vec::new());
+        let there = home.has_store();
+        let orchestrator = home.orchestrator(there && !self.dry_run).await?;
+        let options = ReapOptions::default().dry_run(self.dry_run || !there).aliens(self.aliens && there);
+        let report = orchestrator.reap(options).await?;
+        let mut lines = finding_lines(&report);
+        // Those are told as sessions.
+        lines.retain(|line| line.is != "tracked");
+        for line in &mut lines {
+            line.why = format!("of an `atlas demo` in {}: {}", home.path().display(), line.why);
         }
-        let orchestrator = Orchestrator::builder(super::demo::atlas_of(home.path())?).only_existing().open().await?;
-        let mut lines = Vec::new();
         for view in orchestrator.sessions().await? {
             lines.push(Line {
                 provider: view.provider.to_string(),

@@ -68,16 +68,18 @@ pub(crate) async fn find(inner: &Arc<Inner>, held: &Held, mut rental: Read<Renta
 /// time is up. One that cannot be written is searched for then.
 pub(crate) async fn search_at_once(inner: &Arc<Inner>, unanswered: &[RentalId]) {
     for id in unanswered {
-        let written = async {
-            let Some(Read { record, version }) = inner.books.rental(*id).await? else { return Ok(()) };
-            let due = Some(inner.now());
-            inner.books.change().urgent().rental(&record, Expect::At(version), due).commit().await?;
-            Result::Ok(())
-        };
-        if let Err(error) = written.await {
+        if let Err(error) = search_now(inner, *id).await {
             tracing::warn!(rental = %id, %error, "a create without an answer cannot be searched for yet");
         }
     }
+}
+
+async fn search_now(inner: &Inner, id: RentalId) -> Result<()> {
+    if let Some(Read { record, version }) = inner.books.rental(id).await? {
+        let due = Some(inner.now());
+        inner.books.change().urgent().rental(&record, Expect::At(version), due).commit().await?;
+    }
+    Ok(())
 }
 
 /// The oldest is bound before any endpoint is handed out; the others are rentals without a holder (P3).

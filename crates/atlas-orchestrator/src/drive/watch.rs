@@ -157,6 +157,16 @@ impl Watched<'_> {
             .inner
             .credentials(&read.record, &self.rental.record)
             .map_err(|error| atlas_core::Error::new(ErrorKind::Unknown, error.to_string()))?;
+        // An address that came after the create's answer may be an open line: the key never travels there (C12).
+        if credentials.env().is_some()
+            && !read.record.request.allow_plain_http
+            && let Some(port) = probe::open_line(compute)
+        {
+            return Err(atlas_core::Error::validation(format!(
+                "port {port} of machine {} has no TLS, and its key would travel in the open; allow_plain_http permits it",
+                compute.id
+            )));
+        }
         let path = read.record.ready_path.as_deref();
         let question = probe::question(compute, path, &credentials, &*self.inner.clock)?;
         let Some(question) = question else { return Ok(false) };

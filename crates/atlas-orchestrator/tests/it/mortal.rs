@@ -2,8 +2,9 @@
 //! create without an intent on disk (O1), no terminate but under `Releasing` (P4), no stop or start against the stored
 //! power (P9).
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use atlas_core::{
@@ -18,12 +19,18 @@ use atlas_sim::Mock;
 pub(crate) struct Witness {
     wrongs: Mutex<Vec<String>>,
     blind: AtomicBool,
+    stops_sleep: AtomicU64,
 }
 
 impl Witness {
     /// For histories in which the store is out of reach on purpose.
     pub(crate) fn look_away(&self) {
         self.blind.store(true, Ordering::Relaxed);
+    }
+
+    /// From now on whoever is about to stop a machine sleeps so long first.
+    pub(crate) fn let_stops_sleep(&self, seconds: u64) {
+        self.stops_sleep.store(seconds, Ordering::Relaxed);
     }
 
     pub(crate) fn wrongs(&self) -> Vec<String> {
@@ -134,6 +141,7 @@ impl Provider for Mortal {
             if !self.rental_with(id, &["stopping", "down", "releasing"]).await {
                 self.witness.accuse(format!("P9: machine {id} was stopped against its stored power"));
             }
+            tokio::time::sleep(Duration::from_secs(self.witness.stops_sleep.load(Ordering::Relaxed))).await;
             self.cloud.stop(context, id).await
         })
         .await

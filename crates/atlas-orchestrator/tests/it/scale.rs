@@ -44,7 +44,7 @@ async fn p16_six_hundred_sessions_that_expire_at_once_leak_nothing_and_harm_no_l
     for session in &expiring {
         orchestrator.touch(session.id()).unwrap();
     }
-    for _ in 0..120 {
+    for _ in 0..80 {
         for session in &live {
             orchestrator.touch(session.id()).unwrap();
         }

@@ -6,7 +6,6 @@ use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use atlas::orchestrator::store::StoreError;
 use atlas::orchestrator::{Error, Orchestrator, Session, SessionId, SessionRequest, SessionView};
 use atlas::{Auth, ComputeRequest};
 use tokio::sync::mpsc;
@@ -16,9 +15,6 @@ use super::protocol::{Answer, Ask, Handed, Question, Say, View};
 
 /// The port inside each machine. The local provider maps it to one of its own.
 const PORT: u16 = 8000;
-
-/// How long the orchestrator of an earlier demo may take to let go of the store.
-const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How long what is under way may take when the demo has gone.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -36,10 +32,10 @@ pub(crate) fn serve(path: &Path) -> ExitCode {
 
 async fn run(path: &Path) -> ExitCode {
     let out = Arc::new(Mutex::new(()));
-    let orchestrator = match open(path).await {
+    let orchestrator = match home::open(path, |builder| builder).await {
         Ok(orchestrator) => orchestrator,
-        Err(why) => {
-            say(&out, &Answer { number: 0, say: Say::Failed { why } });
+        Err(failure) => {
+            say(&out, &Answer { number: 0, say: Say::Failed { why: failure.error().to_string() } });
             return ExitCode::FAILURE;
         }
     };
@@ -59,27 +55,6 @@ async fn run(path: &Path) -> ExitCode {
     match orchestrator.shutdown(DRAIN).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::FAILURE,
-    }
-}
-
-async fn open(path: &Path) -> Result<Orchestrator, String> {
-    let begun = tokio::time::sleep(PATIENCE);
-    tokio::pin!(begun);
-    loop {
-        let atlas = home::atlas(path).map_err(|failure| failure.error().to_string())?;
-        match Orchestrator::builder(atlas).policy(home::policy()).open().await {
-            Ok(orchestrator) => return Ok(orchestrator),
-            Err(Error::Store(error @ StoreError::Held { .. })) => {
-                if begun.is_elapsed() {
-                    return Err(error.to_string());
-                }
-                tokio::select! {
-                    () = tokio::time::sleep(Duration::from_millis(50)) => {}
-                    () = &mut begun => {}
-                }
-            }
-            Err(error) => return Err(error.to_string()),
-        }
     }
 }
 

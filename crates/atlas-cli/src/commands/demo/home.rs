@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use atlas::config::{Config, ProviderEntry};
 use atlas::files::{self, FileLock};
-use atlas::orchestrator::Policy;
+use atlas::orchestrator::store::StoreError;
+use atlas::orchestrator::{Error, Orchestrator, OrchestratorBuilder, Policy};
 use atlas::{Atlas, Deployment, ProviderId, Settings};
 
 use crate::failure::Failure;
@@ -15,6 +16,9 @@ const PRICE: &str = "3.60";
 
 /// The name of the demo's account.
 const ACCOUNT: &str = "local";
+
+/// How long the orchestrator of an earlier demo may take to let go of the store.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The folder of a demo, held by its lock.
 #[derive(Debug)]
@@ -57,6 +61,37 @@ impl Home {
     /// Whether an orchestrator ever kept its books here.
     pub(crate) fn has_store(&self) -> bool {
         files::exists(&self.path.join("store.redb"))
+    }
+
+    /// The orchestrator of what is left here. One that is not at work only looks, and makes no store where there is none.
+    pub(crate) async fn orchestrator(&self, at_work: bool) -> Result<Orchestrator, Failure> {
+        let has_store = self.has_store();
+        let opened = open(&self.path, |builder| match (at_work, has_store) {
+            (true, _) => builder.only_existing(),
+            (false, true) => builder.only_existing().without_background(),
+            (false, false) => builder.in_memory().without_background(),
+        });
+        opened.await
+    }
+}
+
+/// Opens an orchestrator of the demo in `path`. The one that a killed demo left behind is waited for: it ends by itself.
+pub(super) async fn open(
+    path: &Path,
+    as_this: impl Fn(OrchestratorBuilder) -> OrchestratorBuilder,
+) -> Result<Orchestrator, Failure> {
+    let begun = tokio::time::sleep(PATIENCE);
+    tokio::pin!(begun);
+    loop {
+        match as_this(Orchestrator::builder(atlas(path)?).policy(policy())).open().await {
+            Err(Error::Store(StoreError::Held { .. })) if !begun.is_elapsed() => {
+                tokio::select! {
+                    () = tokio::time::sleep(Duration::from_millis(50)) => {}
+                    () = &mut begun => {}
+                }
+            }
+            opened => return Ok(opened?),
+        }
     }
 }
 

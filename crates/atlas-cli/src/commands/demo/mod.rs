@@ -21,7 +21,7 @@ use std::time::Duration;
 use clap::Args;
 
 pub(crate) use child::serve;
-pub(crate) use home::{Home, atlas as atlas_of};
+pub(crate) use home::Home;
 
 use self::link::Link;
 use self::story::Story;
