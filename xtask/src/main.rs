@@ -6,6 +6,7 @@ mod bench;
 mod ci;
 mod deny;
 mod features;
+mod kill;
 mod step;
 mod tidy;
 mod workspace;
@@ -39,6 +40,11 @@ const VERBS: &[Verb] = &[
         name: "bench",
         about: "the figures of docs/benchmarks.md; `--json` for a program, the name of a part for that alone",
         run: bench::run,
+    },
+    Verb {
+        name: "kill",
+        about: "kill -9 at random moments, and what a restart makes of it; `--rounds N --seed S`",
+        run: kill::run,
     },
     Verb { name: "features", about: "what a small selection of features must not pull in", run: features::run },
     Verb {
