@@ -9,6 +9,8 @@ use crate::step;
 /// All packages, and the folder that holds them.
 pub(crate) struct Workspace {
     pub(crate) root: PathBuf,
+    /// Where cargo puts what it builds.
+    pub(crate) target: PathBuf,
     pub(crate) packages: Vec<Package>,
 }
 
@@ -59,7 +61,7 @@ impl Workspace {
     fn parse(metadata: &Value) -> Self {
         let root = PathBuf::from(text(metadata, "workspace_root"));
         let packages = items(metadata, "packages").iter().map(|package| Package::parse(package, &root)).collect();
-        Self { root, packages }
+        Self { root, target: PathBuf::from(text(metadata, "target_directory")), packages }
     }
 }
 
