@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::process::Stdio;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use atlas::{Error, ErrorKind};
@@ -22,7 +22,51 @@ const OPENING: Duration = Duration::from_secs(12);
 /// How long it may take to end when it is no longer spoken to.
 const CLOSING: Duration = Duration::from_secs(8);
 
-type Waiting = Arc<Mutex<HashMap<u64, oneshot::Sender<Say>>>>;
+/// How often an orchestrator that does not open is followed by another one, and the pause before it: while nobody is
+/// heard, nobody is idle either, so a demo need not give its users up at once.
+const REOPENINGS: u32 = 4;
+const REOPENING_PAUSE: Duration = Duration::from_millis(200);
+
+type Askers = HashMap<u64, oneshot::Sender<Say>>;
+
+/// Who waits for which answer. `None` once the orchestrator's output has ended: nobody will be answered any more.
+#[derive(Debug, Clone)]
+struct Waiting(Arc<Mutex<Option<Askers>>>);
+
+impl Waiting {
+    fn new() -> Self {
+        Self(Arc::new(Mutex::new(Some(Askers::new()))))
+    }
+
+    /// Waits for this answer; the receiver fails when it will not come.
+    fn enter(&self, number: u64) -> oneshot::Receiver<Say> {
+        let (sender, receiver) = oneshot::channel();
+        if let Some(waiting) = self.lock().as_mut() {
+            waiting.insert(number, sender);
+        }
+        receiver
+    }
+
+    fn answer(&self, answer: Answer) {
+        let asker = self.lock().as_mut().and_then(|waiting| waiting.remove(&answer.number));
+        if let Some(asker) = asker {
+            // An asker that has given up needs no answer.
+            let _ = asker.send(answer.say);
+        }
+    }
+
+    fn close(&self) {
+        *self.lock() = None;
+    }
+
+    fn is_closed(&self) -> bool {
+        self.lock().is_none()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Askers>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 /// A running orchestrator, and how to ask it.
 #[derive(Debug)]
@@ -59,9 +103,8 @@ impl Link {
         let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
             return Err(broken("asked", &"it has no standard input or output"));
         };
-        let waiting: Waiting = Arc::default();
-        let (opened, opening) = oneshot::channel();
-        lock(&waiting).insert(0, opened);
+        let waiting = Waiting::new();
+        let opening = waiting.enter(0);
         let mut listener = JoinSet::new();
         listener.spawn(listen(output, waiting.clone()));
         let folder = folder.to_owned();
@@ -88,16 +131,27 @@ impl Link {
 
     /// Starts another one in its place.
     pub(super) async fn reopen(&mut self) -> Result<(), Failure> {
-        *self = Self::start(&self.folder).await?;
+        let mut left = REOPENINGS;
+        *self = loop {
+            match Self::start(&self.folder).await {
+                Ok(link) => break link,
+                Err(_) if left > 0 => left -= 1,
+                Err(failure) => return Err(failure),
+            }
+            tokio::time::sleep(REOPENING_PAUSE).await;
+        };
         Ok(())
     }
 
     /// Starts another one if this one has ended.
     pub(super) async fn revive(&mut self) -> Result<(), Failure> {
-        match self.child.try_wait() {
-            Ok(None) => Ok(()),
-            Ok(Some(_)) | Err(_) => self.reopen().await,
+        // A process that is killed closes its output before its end can be asked for.
+        if !self.waiting.is_closed() && matches!(self.child.try_wait(), Ok(None)) {
+            return Ok(());
         }
+        // Whoever answers nobody must not keep the store from the next one. One that has ended needs no killing.
+        let _ = self.child.kill().await;
+        self.reopen().await
     }
 
     /// Stops talking to it, upon which it ends. Its machines live on.
@@ -116,8 +170,7 @@ impl Link {
     /// Asks, to wait for the answer elsewhere.
     pub(super) async fn question(&mut self, ask: Ask) -> Result<Pending, Failure> {
         self.number += 1;
-        let (sender, receiver) = oneshot::channel();
-        lock(&self.waiting).insert(self.number, sender);
+        let receiver = self.waiting.enter(self.number);
         let mut line = serde_json::to_vec(&Question { number: self.number, ask }).unwrap_or_default();
         line.push(b'\n');
         let gone = || Failure::from(Error::new(ErrorKind::Transport, "the demo's orchestrator has ended unasked"));
@@ -179,15 +232,24 @@ async fn listen(output: ChildStdout, waiting: Waiting) {
     let mut lines = BufReader::new(output).lines();
     while let Ok(Some(line)) = lines.next_line().await {
         let Ok(answer) = serde_json::from_str::<Answer>(&line) else { continue };
-        if let Some(asker) = lock(&waiting).remove(&answer.number) {
-            // An asker that has given up needs no answer.
-            let _ = asker.send(answer.say);
-        }
+        waiting.answer(answer);
     }
     // Whoever still waits is told by the closed channel.
-    lock(&waiting).clear();
+    waiting.close();
 }
 
-fn lock(waiting: &Waiting) -> std::sync::MutexGuard<'_, HashMap<u64, oneshot::Sender<Say>>> {
-    waiting.lock().unwrap_or_else(PoisonError::into_inner)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn nobody_waits_for_an_orchestrator_whose_output_has_ended() {
+        let waiting = Waiting::new();
+        let early = waiting.enter(1);
+        waiting.close();
+        assert!(waiting.is_closed());
+        assert!(early.await.is_err());
+        // Its standard input may take a question even now: the kernel closes one after the other.
+        assert!(waiting.enter(2).await.is_err());
+    }
 }
