@@ -15,6 +15,8 @@ pub(crate) struct Asked {
     rounds: u32,
     /// Only this round.
     only: Option<u32>,
+    /// Whether to tell step by step what happened, also where nothing was wrong.
+    pub(crate) notes: bool,
     /// How many runs go on at once. They mostly wait.
     pub(crate) lanes: usize,
 }
@@ -23,7 +25,7 @@ impl Asked {
     pub(crate) fn parse(words: &[String]) -> Outcome<Self> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |passed| passed.as_millis());
         let lanes = std::thread::available_parallelism().map_or(2, usize::from);
-        let mut asked = Self { seed: u64::try_from(now).unwrap_or(0), rounds: ROUNDS, only: None, lanes };
+        let mut asked = Self { seed: u64::try_from(now).unwrap_or(0), rounds: ROUNDS, only: None, notes: false, lanes };
         let mut words = words.iter();
         while let Some(word) = words.next() {
             let mut number = || -> Outcome<u64> {
@@ -36,16 +38,17 @@ impl Asked {
                 "--rounds" => asked.rounds = small(number()?)?,
                 "--round" => asked.only = Some(small(number()?)?),
                 "--lanes" => asked.lanes = usize::try_from(number()?).unwrap_or(1).max(1),
+                "--notes" => asked.notes = true,
                 other => {
                     return Err(format!(
                         "\"{other}\" is not understood; there are --rounds N (default {ROUNDS}), --seed S, --round R \
-                         (only that one), --lanes N (how many at once)"
+                         (only that one), --lanes N (how many at once), --notes (tell each step)"
                     ));
                 }
             }
         }
-        if asked.only.is_some_and(|only| only == 0 || only > asked.rounds) {
-            return Err(format!("rounds are numbered from 1 to {}; --rounds says how many there are", asked.rounds));
+        if asked.only == Some(0) {
+            return Err("rounds are numbered from 1".to_owned());
         }
         Ok(asked)
     }
@@ -55,7 +58,7 @@ impl Asked {
         let wanted = |round: &Round| self.only.is_none_or(|only| only == round.number);
         [Books::Kept, Books::Lost]
             .into_iter()
-            .flat_map(|books| rounds(self.seed, self.rounds, books))
+            .flat_map(|books| rounds(self.seed, self.rounds.max(self.only.unwrap_or(0)), books))
             .filter(wanted)
             .collect()
     }

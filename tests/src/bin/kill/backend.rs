@@ -31,48 +31,52 @@ pub(crate) fn run(mut round: Round, ground: &Ground, span: Duration) -> Outcome<
     let chance = &mut round.chance;
     let mut users = USERS.map(Browser::new);
     let mut moments = Vec::new();
+    let mut lived = Duration::ZERO;
     for _ in 0..=chance.below(2) {
         let mut running = start(ground)?;
-        let moment = chance.moment(span * 13 / 10);
-        use_until_killed(&mut users, &mut running, moment)?;
+        let moment = chance.moment_of_life(span);
+        use_until_killed(&mut users, &mut running, moment, lived)?;
+        lived += running.begun.elapsed();
         moments.push(moment.as_millis());
+        // Whoever cannot be heard is not idle, for however long.
+        std::thread::sleep(chance.pick([Duration::ZERO, Duration::ZERO, IDLE + Duration::from_secs(1)]));
         ground.note(format!("killed the backend after {} ms; machines {:?}", moment.as_millis(), machines_of(&users)));
     }
     let reaped = chance.below(3) == 0;
     let left = There::settled(&ground.state());
     match round.books {
-        Books::Kept => with_books(ground, users, reaped)?,
+        Books::Kept => with_books(ground, users, reaped, lived)?,
         Books::Lost => without_books(ground, users, &left)?,
     }
     let by = if reaped && round.books == Books::Kept { "`atlas reap`, then " } else { "" };
     Ok(format!("killed after {moments:?} ms, leaving {} machines; then {by}the backend", left.machines.len()))
 }
 
-fn with_books(ground: &Ground, users: [Browser; 3], reaped: bool) -> Outcome {
+fn with_books(ground: &Ground, users: [Browser; 3], reaped: bool, lived: Duration) -> Outcome {
     let state = ground.state();
     if reaped && state.join("store.redb").exists() {
-        reap(ground, &state, &["--wait"])?;
+        reap(ground, &state, &["--wait"])?.holds_all(&There::look(&state).ids())?;
     }
     let [ada, bob, cy] = users;
     let mut running = start(ground)?;
     let url = listens(&running)?;
     let mut here = [ada, bob];
-    let before = here.clone();
     come_back(&mut here, &url)?;
-    for (before, now) in before.iter().zip(&here) {
-        if before.opened.is_some() && before.opened != now.opened {
-            return Err(format!("{} came back and has {:?} instead of {:?}", now.name(), now.opened, before.opened));
-        }
-    }
+    let begun = running.begun;
+    let cy_is_kept = || match cy.has_its_machine() {
+        Err(error) if lived + begun.elapsed() < cy.heard + IDLE => Err(format!("{error}, too early")),
+        _ => Ok(()),
+    };
     let given = machines_of(&here);
     until("each user has one machine", || {
         beat(&here, &url)?;
+        cy_is_kept()?;
         let there = There::look(&state);
         let others = there.ids().difference(&given).count();
         let all = there.ids().is_superset(&given) && given.len() == here.len() && there.strays.is_empty();
         if all && others <= 1 { Ok(()) } else { Err(format!("{given:?} were given, and there are {there:?}")) }
     })?;
-    keep_beating(&here, &url)?;
+    keep_beating(&here, &url, cy_is_kept)?;
     // Who was never heard of again: after a while everything is about those who are here.
     until("the silent user's machine is ended", || {
         beat(&here, &url)?;
@@ -103,8 +107,7 @@ fn without_books(ground: &Ground, users: [Browser; 3], left: &There) -> Outcome 
         bob.has_its_machine()?;
         cy.has_its_machine()
     };
-    keep_beating(&here, &url)?;
-    unharmed()?;
+    keep_beating(&here, &url, unharmed)?;
     until("the one who was known and fell silent is ended", || {
         let there = There::look(&state).ids();
         if there == left.ids() { Ok(()) } else { Err(format!("{there:?}")) }
@@ -145,8 +148,9 @@ fn stop(running: &mut Running) -> Outcome {
 }
 
 /// All open their pages at once, and beat until the backend is killed at its moment.
-fn use_until_killed(users: &mut [Browser], running: &mut Running, moment: Duration) -> Outcome {
-    let until = running.begun + moment;
+fn use_until_killed(users: &mut [Browser], running: &mut Running, moment: Duration, lived: Duration) -> Outcome {
+    let begun = running.begun;
+    let until = begun + moment;
     let Some(url) = running.line(until).and_then(|line| line["url"].as_str().map(str::to_owned)) else {
         std::thread::sleep(until.saturating_duration_since(Instant::now()));
         return running.kill();
@@ -157,10 +161,14 @@ fn use_until_killed(users: &mut [Browser], running: &mut Running, moment: Durati
         for user in users {
             let (url, dead, wrong) = (&url, &dead, &wrong);
             threads.spawn(move || {
+                let mut heard = lived + begun.elapsed();
                 let mut there = user.open(url);
                 while there == Ok(true) && !dead.load(Ordering::Relaxed) {
+                    user.heard = heard;
+                    heard = lived + begun.elapsed();
                     there = match user.beat(url) {
-                        Some(204) | None => Ok(true),
+                        Some(204) => Ok(true),
+                        None => Ok(false),
                         Some(status) => Err(format!("a beat of {} was answered {status}", user.name())),
                     };
                     std::thread::sleep(BEAT);
@@ -198,9 +206,10 @@ fn come_back(users: &mut [Browser], url: &str) -> Outcome {
 }
 
 /// Whoever beats keeps its machine, for longer than anybody else would.
-fn keep_beating(users: &[Browser], url: &str) -> Outcome {
+fn keep_beating(users: &[Browser], url: &str, others: impl Fn() -> Outcome) -> Outcome {
     always(IDLE * 2, || {
         beat(users, url)?;
+        others()?;
         users.iter().try_for_each(Browser::has_its_machine)
     })
 }

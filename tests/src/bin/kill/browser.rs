@@ -36,11 +36,13 @@ pub(crate) struct Browser {
     cookie: Option<String>,
     /// What the backend gave last.
     pub(crate) opened: Option<Opened>,
+    /// When it was heard last, in the time that the backend has been running for in all its lives.
+    pub(crate) heard: Duration,
 }
 
 impl Browser {
     pub(crate) const fn new(name: &'static str) -> Self {
-        Self { name, cookie: None, opened: None }
+        Self { name, cookie: None, opened: None, heard: Duration::ZERO }
     }
 
     pub(crate) const fn name(&self) -> &'static str {
@@ -79,8 +81,14 @@ impl Browser {
         let about = visit(&url, &token)
             .ok_or_else(|| format!("the machine of {} at {url} does not answer, and it was handed out", self.name))?;
         let machine = text(&about, "compute_id").unwrap_or_default();
-        self.opened = Some(Opened { machine, url, token });
-        Ok(true)
+        let opened = Opened { machine, url, token };
+        // Nobody here is silent for long enough to lose what they had.
+        match self.opened.replace(opened.clone()) {
+            Some(before) if before != opened => {
+                Err(format!("{} came back and has {opened:?} instead of {before:?}", self.name))
+            }
+            _ => Ok(true),
+        }
     }
 
     /// The heartbeat. `None` if the backend is dead.

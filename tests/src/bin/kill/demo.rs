@@ -1,4 +1,4 @@
-//! `atlas demo --stay`, killed at any moment of its start or soon after, perhaps twice in a row.
+//! `atlas demo --stay`, killed at any moment of its start or later, perhaps twice in a row.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ pub(crate) fn run(mut round: Round, ground: &Ground, span: Duration) -> Outcome<
     let mut moments = Vec::new();
     for _ in 0..=chance.below(2) {
         let mut story = Story::start(ground)?;
-        let moment = chance.moment(span * 13 / 10);
+        let moment = chance.moment_of_life(span);
         story.listen(story.running.begun + moment);
         story.goes_on()?;
         story.running.kill()?;

@@ -99,19 +99,28 @@ impl Ground {
     }
 }
 
+impl Drop for Ground {
+    fn drop(&mut self) {
+        // Also where a run panicked.
+        self.clear();
+    }
+}
+
 /// Ends all processes that belong to a folder.
 pub(crate) fn clear(folder: &Path) {
     let deadline = Instant::now() + PATIENCE;
-    loop {
+    // One walk can miss a child whose parent was gone when its turn came; the next one sees it.
+    let mut empty_walks = 0;
+    while empty_walks < 2 && Instant::now() < deadline {
         let left = processes(folder);
-        if left.is_empty() || Instant::now() > deadline {
-            return;
-        }
+        empty_walks = if left.is_empty() { empty_walks + 1 } else { 0 };
         for pid in left.iter().filter_map(|process| rustix::process::Pid::from_raw(process.pid)) {
             // One that has ended meanwhile needs no signal.
             let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
         }
-        std::thread::sleep(PAUSE);
+        if empty_walks == 0 {
+            std::thread::sleep(PAUSE);
+        }
     }
 }
 

@@ -12,6 +12,7 @@ use crate::Outcome;
 use crate::asked::Asked;
 use crate::ground::{Ground, clear};
 use crate::plan::{Round, VICTIMS, Victim};
+use crate::process::no_more_starts;
 use crate::{backend, demo, orchestrator, spawn};
 
 /// All rounds. The error counts the runs that failed.
@@ -30,7 +31,7 @@ pub(crate) fn run(asked: &Asked) -> Outcome {
         for _ in 0..asked.lanes.min(runs.len()) {
             threads.spawn(|| {
                 while let Some(round) = runs.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let lines = one(asked.seed, round, folder.path(), &spans);
+                    let lines = one(asked, round, folder.path(), &spans);
                     failed.fetch_add(usize::from(lines.is_err()), Ordering::Relaxed);
                     let _whole = screen.lock().unwrap_or_else(PoisonError::into_inner);
                     println!("{}", lines.unwrap_or_else(|lines| lines));
@@ -52,7 +53,7 @@ pub(crate) fn run(asked: &Asked) -> Outcome {
 }
 
 /// One run. Gives the line that tells of it.
-fn one(seed: u64, round: &Round, folder: &Path, spans: &BTreeMap<Victim, Duration>) -> Result<String, String> {
+fn one(asked: &Asked, round: &Round, folder: &Path, spans: &BTreeMap<Victim, Duration>) -> Result<String, String> {
     let begun = Instant::now();
     let name = format!("round {} of {}, {}", round.number, round.victim, round.books);
     let ground = Ground::new(folder.join(name.replace([' ', ','], "-")))?;
@@ -65,18 +66,22 @@ fn one(seed: u64, round: &Round, folder: &Path, spans: &BTreeMap<Victim, Duratio
     };
     let left = outcome.is_err().then(|| crate::machines::processes(ground.folder()));
     ground.clear();
+    let notes = asked.notes.then(|| ground.notes());
     match outcome {
         Ok(seen) => {
             // What cannot be removed goes with the folder of all.
             let _ = std::fs::remove_dir_all(ground.folder());
-            Ok(format!("{name}: {seen} ({} s)", begun.elapsed().as_secs()))
+            let mut lines = vec![format!("{name}: {seen} ({} s)", begun.elapsed().as_secs())];
+            lines.extend(notes.iter().flatten().map(|note| format!("    {note}")));
+            Ok(lines.join("\n"))
         }
         Err(wrong) => {
             let mut lines = vec![format!("FAILED: {name}: {wrong}")];
             lines.extend(ground.notes().iter().map(|note| format!("    {note}")));
             lines.extend(left.iter().flatten().map(|process| format!("    left: {} {}", process.pid, process.words)));
             lines.push(format!(
-                "    repeat it with --seed {seed} --round {}; see {}",
+                "    repeat it with: cargo xtask kill --seed {} --round {}; see {}",
+                asked.seed,
                 round.number,
                 ground.folder().display()
             ));
@@ -106,14 +111,25 @@ fn told(spans: &BTreeMap<Victim, Duration>) -> String {
     words.join(", ")
 }
 
-/// Ctrl-C ends whatever runs here before it ends this program.
+/// Ctrl-C, and whatever else asks this program to end, ends first whatever runs here.
 fn clear_when_interrupted(folder: PathBuf) {
     std::thread::spawn(move || {
         let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
-        if runtime.block_on(tokio::signal::ctrl_c()).is_ok() {
+        if runtime.block_on(interrupted()).is_ok() {
+            let _nothing_starts = no_more_starts();
             clear(&folder);
             let _ = std::fs::remove_dir_all(&folder);
             std::process::exit(130);
         }
     });
+}
+
+async fn interrupted() -> std::io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut hangup, mut terminate) = (signal(SignalKind::hangup())?, signal(SignalKind::terminate())?);
+    tokio::select! {
+        asked = tokio::signal::ctrl_c() => asked,
+        _ = hangup.recv() => Ok(()),
+        _ = terminate.recv() => Ok(()),
+    }
 }

@@ -15,6 +15,7 @@ pub(crate) struct Process {
     pub(crate) words: String,
     /// Whose it is, where that can be told.
     pub(crate) machine: Option<String>,
+    supervises: bool,
 }
 
 /// In this time something shows of what is still being started.
@@ -25,7 +26,7 @@ const SETTLING: Duration = Duration::from_millis(400);
 pub(crate) struct There {
     /// The processes of each machine that has a folder.
     pub(crate) machines: BTreeMap<String, BTreeSet<i32>>,
-    /// Processes of machines that have none.
+    /// Processes that should not be: of machines that have none, or a second supervisor of one.
     pub(crate) strays: Vec<String>,
 }
 
@@ -40,9 +41,13 @@ impl There {
                 there.machines.insert(id.to_owned(), BTreeSet::new());
             }
         }
+        let mut supervised = BTreeSet::new();
         for process in processes {
             let Some(id) = process.machine else { continue };
             match there.machines.get_mut(&id) {
+                Some(_) if process.supervises && !supervised.insert(id) => {
+                    there.strays.push(format!("{} ({}), a second supervisor", process.pid, process.words));
+                }
                 Some(pids) => drop(pids.insert(process.pid)),
                 None => there.strays.push(format!("{} ({})", process.pid, process.words)),
             }
@@ -83,7 +88,7 @@ impl There {
         match (self.machines.keys().next(), self.strays.first()) {
             (None, None) => Ok(()),
             (Some(id), _) => Err(format!("machine {id} is there")),
-            (None, Some(stray)) => Err(format!("process {stray} is there, and its machine has no folder")),
+            (None, Some(stray)) => Err(format!("process {stray} is there, and should not be")),
         }
     }
 }
@@ -108,7 +113,8 @@ pub(crate) fn processes(state: &Path) -> Vec<Process> {
         }
         let words = String::from_utf8_lossy(&words).replace('\0', " ").trim().to_owned();
         let machine = machine_in(&folder.to_string_lossy()).or_else(|| machine_in(&words));
-        found.push(Process { pid, words, machine });
+        let supervises = words.contains("__pod run ");
+        found.push(Process { pid, words, machine, supervises });
     }
     found
 }

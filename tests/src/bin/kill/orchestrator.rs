@@ -25,10 +25,12 @@ pub(crate) fn run(mut round: Round, ground: &Ground, span: Duration) -> Outcome<
     let begun = story.running.begun;
     // With the books lost only one kill: what is made between two losses would be unknown only to the second.
     let kills = if round.books == Books::Lost { 1 } else { 1 + chance.below(2) };
-    for _ in 0..kills {
-        let moment = begun.elapsed() + chance.moment((span * 13 / 10).saturating_sub(begun.elapsed()).max(span / 4));
+    for number in 0..kills {
+        // The second one while the first is being made up for, or later.
+        let moment = begun.elapsed() + chance.moment_of_life(if number == 0 { span } else { span / 4 });
         story.listen(begun + moment);
-        let Some(killed) = kill(ground, &mut story, round.books)? else { break };
+        let down = chance.pick([Duration::ZERO, Duration::ZERO, LONGER_THAN_IDLE]);
+        let Some(killed) = kill(ground, &mut story, round.books, down)? else { break };
         unknown = killed;
         moments.push(moment.as_millis());
         ground.note(format!("killed the orchestrator after {} ms", moment.as_millis()));
@@ -57,19 +59,22 @@ pub(crate) fn run(mut round: Round, ground: &Ground, span: Duration) -> Outcome<
     Ok(format!("killed after {moments:?} ms, {so}; then {restart:?}"))
 }
 
-/// Kills the orchestrator as soon as there is one. Gives what nobody knows any more; `None` if the demo has ended.
-fn kill(ground: &Ground, story: &mut Story, books: Books) -> Outcome<Option<There>> {
+/// Kills the orchestrator as soon as there is one, and sees to it that for a while there is no other. Gives what nobody
+/// knows any more; `None` if the demo has ended.
+fn kill(ground: &Ground, story: &mut Story, books: Books, down: Duration) -> Outcome<Option<There>> {
     let found = until("there is an orchestrator", || match (orchestrators(ground).first(), story.running.code()) {
         (Some(pid), None) => Ok(Some(*pid)),
         (_, Some(_)) => Ok(None),
         (None, None) => Err("there is none".to_owned()),
     })?;
     let Some(pid) = found else { return Ok(None) };
-    // The demo stands still while its books are taken away, lest it start another orchestrator over half of them.
-    if books == Books::Lost {
+    // The demo stands still while its books are taken away, lest it start another orchestrator over half of them; and
+    // while nobody is to hear it.
+    if books == Books::Lost || !down.is_zero() {
         story.running.send(Signal::STOP);
     }
     send(pid, Signal::KILL);
+    std::thread::sleep(down);
     let left = match books {
         Books::Kept => There::default(),
         Books::Lost => {

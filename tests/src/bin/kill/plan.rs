@@ -75,6 +75,13 @@ impl Chance {
         end * self.below(PARTS) / PARTS
     }
 
+    /// A moment in the life of something whose start takes `span`: mostly within the start or soon after, where most
+    /// happens; sometimes while it just goes on.
+    pub(crate) fn moment_of_life(&mut self, span: Duration) -> Duration {
+        const GOING_ON: Duration = Duration::from_secs(6);
+        if self.below(4) == 0 { span + self.moment(GOING_ON) } else { self.moment(span * 13 / 10) }
+    }
+
     /// One of several.
     pub(crate) fn pick<T: Copy, const N: usize>(&mut self, of: [T; N]) -> T {
         let index = self.below(u32::try_from(N).unwrap_or(u32::MAX));

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::{PoisonError, RwLock, RwLockWriteGuard};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -44,6 +45,14 @@ impl fmt::Display for Program {
     }
 }
 
+/// Whoever starts a program shares it; whoever ends all takes it, so that nothing starts meanwhile.
+static STARTING: RwLock<()> = RwLock::new(());
+
+/// From now on, while this is kept, nothing is started.
+pub(crate) fn no_more_starts() -> RwLockWriteGuard<'static, ()> {
+    STARTING.write().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// A program that was started. Killed when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Running {
@@ -66,6 +75,7 @@ impl Running {
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let stderr = folder.join(format!("stderr-{number}-{program}"));
         let wrong = |error: std::io::Error| format!("{program} cannot be started: {error}");
+        let _shared = STARTING.read().unwrap_or_else(PoisonError::into_inner);
         let begun = Instant::now();
         let mut child = Command::new(program.path()?)
             .args(words)

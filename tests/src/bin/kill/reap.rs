@@ -64,6 +64,17 @@ impl Reaped {
         }
         Ok(())
     }
+
+    /// Whether each of these machines is held by a session or on its way out: of those, none is unknown.
+    pub(crate) fn holds_all(&self, ids: &BTreeSet<String>) -> Outcome {
+        for id in ids {
+            match self.machines.get(id).map(String::as_str) {
+                Some("tracked" | "ending" | "seen_once") => {}
+                other => return Err(format!("`atlas reap` calls machine {id} {other:?}, and its store is there")),
+            }
+        }
+        Ok(())
+    }
 }
 
 /// `atlas reap` with these flags.

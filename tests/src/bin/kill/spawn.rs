@@ -8,7 +8,7 @@ use crate::browser::visit;
 use crate::ground::{Ground, until};
 use crate::machines::There;
 use crate::plan::{Books, Round};
-use crate::process::Program;
+use crate::process::{Program, Running};
 use crate::reap::{atlas, listed, reap, text};
 
 /// One run. `span` is how long a spawn takes.
@@ -19,7 +19,8 @@ pub(crate) fn run(mut round: Round, ground: &Ground, span: Duration) -> Outcome<
     let mut handed_out = Vec::new();
     let spawns = 1 + chance.below(3);
     for _ in 0..spawns {
-        let mut running = spawn(ground, chance.below(2) == 0)?;
+        let before = There::look(&state).ids();
+        let mut running = spawn(ground, chance.pick(KINDS))?;
         let moment = chance.moment(span * 13 / 10);
         std::thread::sleep((running.begun + moment).saturating_duration_since(std::time::Instant::now()));
         if running.code().is_some_and(|code| code != 0) {
@@ -29,14 +30,15 @@ pub(crate) fn run(mut round: Round, ground: &Ground, span: Duration) -> Outcome<
         handed_out.extend(running.rest()?.into_iter().filter(|line| line["id"].is_string()));
         moments.push(moment.as_millis());
         ground.note(format!("killed the spawn after {} ms; {} were handed out", moment.as_millis(), handed_out.len()));
+        let there = There::look(&state).ids();
+        if !there.is_superset(&before) || there.len() > before.len() + 1 {
+            return Err(format!("one spawn made {there:?} of {before:?}"));
+        }
     }
     if round.books == Books::Lost {
         ground.lose_books(&state)?;
     }
     let left = There::look(&state).ids();
-    if left.len() > usize::try_from(spawns).unwrap_or(0) {
-        return Err(format!("{spawns} spawns made {left:?}"));
-    }
     // At once, while the one or other launch may still be under way: whoever was killed makes none any more.
     same("`atlas list`", &listed(ground, &state)?, &left)?;
     nothing_is_ended(ground, &left, &handed_out)?;
@@ -54,8 +56,12 @@ fn nothing_is_ended(ground: &Ground, left: &BTreeSet<String>, handed_out: &[serd
         return Err(format!("process {stray} belongs to no machine"));
     }
     for machine in handed_out {
-        let (id, url) =
-            (text(machine, "id").unwrap_or_default(), text(&machine["ports"][0], "url").unwrap_or_default());
+        let id = text(machine, "id").unwrap_or_default();
+        if !left.contains(&id) {
+            return Err(format!("machine {id} was handed out, and is not there"));
+        }
+        // One that runs a command of its own serves nothing.
+        let Some(url) = text(&machine["ports"][0], "url") else { continue };
         let token = text(&machine["auth"], "token").unwrap_or_default();
         let about = until("it answers", || visit(&url, &token).ok_or_else(|| format!("machine {id} does not answer")))?;
         if text(&about, "compute_id") != Some(id.clone()) {
@@ -87,14 +93,32 @@ fn same(what: &str, found: &BTreeSet<String>, wanted: &BTreeSet<String>) -> Outc
     if found == wanted { Ok(()) } else { Err(format!("{what} has {found:?} instead of {wanted:?}")) }
 }
 
-fn spawn(ground: &Ground, wait: bool) -> Outcome<crate::process::Running> {
-    let words = ["--json", "spawn", "--provider", "local", "--port", "8000/http", "--auth", "bearer", "--wait"];
-    ground.start(Program::Atlas, &words[..words.len() - usize::from(!wait)], &[])
+/// What is spawned.
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    /// The built-in service.
+    Service,
+    /// The same, waited for until it answers.
+    Awaited,
+    /// A command that starts another one and leaves it behind.
+    Command,
+}
+
+const KINDS: [Kind; 5] = [Kind::Service, Kind::Service, Kind::Awaited, Kind::Awaited, Kind::Command];
+
+fn spawn(ground: &Ground, kind: Kind) -> Outcome<Running> {
+    let service = ["--port", "8000/http", "--auth", "bearer", "--wait"];
+    let words: &[&str] = match kind {
+        Kind::Service => &service[..service.len() - 1],
+        Kind::Awaited => &service,
+        Kind::Command => &["--", "/bin/sh", "-c", "/bin/sleep 600 & exec /bin/sleep 600"],
+    };
+    ground.start(Program::Atlas, &[&["--json", "spawn", "--provider", "local"], words].concat(), &[])
 }
 
 /// How long a spawn takes.
 pub(crate) fn measure(ground: &Ground) -> Outcome<Duration> {
-    let mut running = spawn(ground, true)?;
+    let mut running = spawn(ground, Kind::Awaited)?;
     match running.ended()? {
         0 => Ok(running.begun.elapsed()),
         code => Err(format!("a spawn that nobody disturbed ended with {code}: {}", running.complaint())),
