@@ -6,7 +6,7 @@
 
 use crate::step::{run_cargo, spelled, timed};
 use crate::workspace::Workspace;
-use crate::{Outcome, deny, features, tidy};
+use crate::{Outcome, deny, features, kill, tidy};
 
 /// One step: a cargo command with its environment, or a chore of ours with the words that start it alone.
 enum Work {
@@ -41,6 +41,7 @@ const STEPS: &[(&str, Work)] = &[
         ),
     ),
     ("build", Work::Cargo(&["build", "--workspace", "--all-targets", "--all-features", "--locked"], &[])),
+    ("kill", Work::Chore(kill::SHORT_SPELLED, kill::short)),
     // Unit, integration and doc tests; the examples were built above. Snapshots are compared, never written.
     ("test", Work::Cargo(&["test", "--workspace", "--all-features", "--locked"], &[("INSTA_UPDATE", "no")])),
 ];
