@@ -18,6 +18,9 @@ use crate::reap::{aliens_are_told_and_ended_only_by_hand, reap};
 /// After so long without a heartbeat a machine is ended.
 const IDLE: Duration = Duration::from_secs(3);
 
+/// So long a time without a backend would end everybody, were it counted: activity is stored up to six seconds ahead.
+const DOWN: Duration = Duration::from_secs(11);
+
 const SETTINGS: &[(&str, &str)] =
     &[("ATLAS_ORCHESTRATOR__IDLE_TTL", "3s"), ("ATLAS_ORCHESTRATOR__REAP_INTERVAL", "1s")];
 
@@ -38,10 +41,11 @@ pub(crate) fn run(mut round: Round, ground: &Ground, span: Duration) -> Outcome<
         use_until_killed(&mut users, &mut running, moment, lived)?;
         lived += running.begun.elapsed();
         moments.push(moment.as_millis());
-        // Whoever cannot be heard is not idle, for however long.
-        std::thread::sleep(chance.pick([Duration::ZERO, Duration::ZERO, IDLE + Duration::from_secs(1)]));
         ground.note(format!("killed the backend after {} ms; machines {:?}", moment.as_millis(), machines_of(&users)));
     }
+    // Whoever cannot be heard is not idle, for however long.
+    let down = chance.pick([Duration::ZERO, Duration::ZERO, Duration::ZERO, DOWN]);
+    std::thread::sleep(down);
     let reaped = chance.below(3) == 0;
     let left = There::settled(&ground.state());
     match round.books {
@@ -49,7 +53,11 @@ pub(crate) fn run(mut round: Round, ground: &Ground, span: Duration) -> Outcome<
         Books::Lost => without_books(ground, users, &left)?,
     }
     let by = if reaped && round.books == Books::Kept { "`atlas reap`, then " } else { "" };
-    Ok(format!("killed after {moments:?} ms, leaving {} machines; then {by}the backend", left.machines.len()))
+    Ok(format!(
+        "killed after {moments:?} ms, leaving {} machines; {} s later {by}the backend",
+        left.machines.len(),
+        down.as_secs()
+    ))
 }
 
 fn with_books(ground: &Ground, users: [Browser; 3], reaped: bool, lived: Duration) -> Outcome {

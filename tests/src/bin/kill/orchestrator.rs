@@ -16,6 +16,9 @@ use crate::story::Story;
 /// Longer than a session of the demo lives without a touch.
 const LONGER_THAN_IDLE: Duration = Duration::from_secs(6);
 
+/// So long a time without an orchestrator would end everybody, were it counted: activity is stored up to six seconds ahead.
+const DOWN: Duration = Duration::from_secs(12);
+
 /// One run. `span` is how long a start takes.
 pub(crate) fn run(mut round: Round, ground: &Ground, span: Duration) -> Outcome<String> {
     let chance = &mut round.chance;
@@ -29,7 +32,7 @@ pub(crate) fn run(mut round: Round, ground: &Ground, span: Duration) -> Outcome<
         // The second one while the first is being made up for, or later.
         let moment = begun.elapsed() + chance.moment_of_life(if number == 0 { span } else { span / 4 });
         story.listen(begun + moment);
-        let down = chance.pick([Duration::ZERO, Duration::ZERO, LONGER_THAN_IDLE]);
+        let down = chance.pick([Duration::ZERO, Duration::ZERO, Duration::ZERO, DOWN]);
         let Some(killed) = kill(ground, &mut story, round.books, down)? else { break };
         unknown = killed;
         moments.push(moment.as_millis());
