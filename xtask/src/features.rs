@@ -35,7 +35,7 @@ const PURITIES: &[Purity] = &[
         never: &["atlas-machines-sim", "atlas-machines-orchestrator", "redb", "reqwest"],
     },
     Purity {
-        what: "feature `orchestrator` alone brings no provider, no store on disk and no HTTP client",
+        what: "feature `orchestrator` alone brings no provider, no store on disk, no YAML and no HTTP client",
         selection: &[
             "-p",
             "atlas-machines",
@@ -45,7 +45,7 @@ const PURITIES: &[Purity] = &[
             "--edges",
             "normal,build",
         ],
-        never: &["atlas-machines-local", "atlas-machines-pod", "atlas-machines-sim", "redb", "reqwest"],
+        never: &["atlas-machines-local", "atlas-machines-pod", "atlas-machines-sim", "redb", "yaml_serde", "reqwest"],
     },
     Purity {
         what: "feature `auth` alone brings no provider, no orchestrator and no HTTP client",

@@ -1,7 +1,7 @@
 //! A GPU for each user: a small but whole backend.
 //!
 //! ```text
-//! cargo run -p atlas-machines --features local,redb,http --example gpu_per_user
+//! cargo run -p atlas-machines --features config,local,redb,http --example gpu_per_user
 //! ```
 //!
 //! Open the address that it prints. Log in, and a machine is rented for you; every further tab gets the same one. The page

@@ -7,7 +7,7 @@
 //! # A machine per user
 //!
 //! ```no_run
-//! # #[cfg(all(feature = "orchestrator", feature = "redb", feature = "http"))]
+//! # #[cfg(all(feature = "config", feature = "orchestrator", feature = "redb", feature = "http"))]
 //! # mod example {
 //! use std::time::Duration;
 //! use atlas::orchestrator::{Orchestrator, SessionRequest};
