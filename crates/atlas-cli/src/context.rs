@@ -60,6 +60,14 @@ impl Context {
         }
     }
 
+    /// Tells of the records that cannot be read: each may be somebody's machine (rule P14).
+    pub(crate) fn tell_unreadable(&self) -> Result<(), Failure> {
+        for unreadable in self.atlas.unreadable()? {
+            self.output.note(&format!("{unreadable}; it was left untouched"));
+        }
+        Ok(())
+    }
+
     /// An account by name. What is wrong with a known one is wrong in its configuration.
     pub(crate) fn build(&self, name: &str) -> Result<Account, Failure> {
         let known = self.atlas.known().iter().any(|id| id.as_str() == name);

@@ -8,8 +8,8 @@ use atlas_auth::{Clock, Entropy, Sealer, SystemClock, SystemEntropy};
 use crate::account::Surroundings;
 use crate::config::Config;
 use crate::{
-    Account, BuildContext, Error, FileIntents, IntentPhase, Probe, Provider, ProviderFactory, ProviderId, Result,
-    StateDir,
+    Account, BuildContext, Error, FileIntents, IntentRecord, Probe, Provider, ProviderFactory, ProviderId, Result,
+    StateDir, UnreadableIntent,
 };
 
 /// Hands out accounts. Nothing runs in the background, and no account is built before it is asked for.
@@ -136,16 +136,20 @@ impl Atlas {
         let mut names = self.configured();
         names.extend(self.config.default_provider.clone());
         let state = StateDir::at(&self.config.state_dir);
-        for record in FileIntents::new(state.intents(), self.clock.clone()).all()? {
-            // What is closed is only remembered.
-            if !matches!(record.phase, IntentPhase::Closed { .. }) {
-                names.push(record.intent.provider);
-            }
-        }
+        // What is closed is only remembered.
+        let living = self.intents(&state).all()?.into_iter().filter(IntentRecord::is_living);
+        names.extend(living.map(|record| record.intent.provider));
+        names.extend(self.unreadable()?.into_iter().filter_map(|unreadable| unreadable.provider));
         names.extend(state.local_accounts()?);
         names.sort();
         names.dedup();
         Ok(names)
+    }
+
+    /// The records of one-off spawns that cannot be read, of whatever account: exposure, until somebody looks at them.
+    /// Makes nothing.
+    pub fn unreadable(&self) -> Result<Vec<UnreadableIntent>> {
+        self.intents(&StateDir::at(&self.config.state_dir)).unreadable()
     }
 
     /// An account by name. An unknown name is a `validation` error that lists the known ones.
@@ -210,11 +214,15 @@ impl Atlas {
         Ok(Surroundings {
             deployment: self.config.deployment.clone(),
             installation: state.installation(&*self.entropy)?,
-            intents: FileIntents::new(state.intents(), self.clock.clone()),
+            intents: self.intents(&state),
             clock: self.clock.clone(),
             entropy: self.entropy.clone(),
             probe: self.probe.clone(),
         })
+    }
+
+    fn intents(&self, state: &StateDir) -> FileIntents {
+        FileIntents::new(state.intents(), self.clock.clone())
     }
 
     fn known_text(&self) -> String {

@@ -48,7 +48,9 @@ pub use factory::{BuildContext, ProviderFactory, Settings};
 #[cfg(feature = "http")]
 pub use http::HttpProbe;
 pub use id::{ComputeId, OperationId, ProviderId, Scope};
-pub use intents::{FileIntents, Intent, IntentPhase, IntentRecord, Intents, Proof, RecordKey, RentalKind, Sighting};
+pub use intents::{
+    FileIntents, Intent, IntentPhase, IntentRecord, Intents, Proof, RecordKey, RentalKind, Sighting, UnreadableIntent,
+};
 pub use logs::{BoxStream, LogOptions, LogStream};
 pub use mark::{Deployment, Installation, MARK_ENV, Mark, SpawnToken, TokenKind};
 pub use money::Money;

@@ -108,6 +108,7 @@ pub use atlas_core::{
     LogOptions, LogStream, MARK_ENV, Mark, Money, OperationId, Pace, Permission, Port, PortSpec, PrivateParts, Probe,
     ProbeAnswer, ProbeRequest, Proof, Protocol, Provider, ProviderExt, ProviderFactory, ProviderId, ProxySigns,
     RentalKind, Result, Scope, Settings, Settled, SpawnOrder, SpawnToken, Spawned, StateDir, TokenKind, Traits,
+    UnreadableIntent,
 };
 pub use atlas_core::{config, duration, files, gpu};
 

@@ -57,6 +57,7 @@ impl List {
         if ids.is_empty() {
             context.output.note("no account is configured and nothing is rented here; name an account with --provider");
         }
+        context.tell_unreadable()?;
         let filter = self.filter();
         let asked = join_all(ids.iter().map(|id| self.look(context, id, &filter)));
         let answers = context.interrupt.unless(async { Ok(asked.await) }).await?;

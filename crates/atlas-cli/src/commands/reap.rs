@@ -85,6 +85,7 @@ impl Reap {
 
     async fn look(&self, context: &Context) -> Result<Vec<Line>, Failure> {
         let accounts = context.accounts(self.provider.as_deref())?;
+        context.tell_unreadable()?;
         let mut lines = Vec::new();
         for id in &accounts {
             lines.extend(self.records(context, id).await?);

@@ -29,20 +29,39 @@ fn a_state_that_is_corrupt() {
     assert_ne!(ran.code, 0, "{ran:?}");
     assert!(ran.complaint().contains("installation"), "{ran:?}");
     fs::remove_file(home.state().join("installation")).expect("it can be removed");
+    home.assert_nothing_spent();
+}
 
-    let intents = home.state().join("intents");
-    fs::create_dir_all(&intents).expect("it can be made");
-    let broken = intents.join("abcdefghijklmnopqrstuvwxyz.json");
-    fs::write(&broken, "{ half a rec").expect("it can be written");
-    let ran = home.run(&["list"]);
-    assert_eq!(ran.code, 1, "{ran:?}");
-    assert!(ran.complaint().contains("abcdefghijklmnopqrstuvwxyz.json"), "{ran:?}");
-
-    fs::write(&broken, "{\"format\": 99}").expect("it can be written");
-    let ran = home.run(&["list", "--json"]);
-    assert_eq!(ran.error()["kind"], "decode");
-    assert!(ran.err.contains("newer"), "{ran:?}");
-    fs::remove_file(&broken).expect("it can be removed");
+#[test]
+fn p14_a_record_that_cannot_be_read_is_told_and_stands_in_nobodys_way() {
+    let home = Home::new();
+    let one = home.spawn(&["--name", "one"]);
+    let two = home.spawn(&["--name", "two"]);
+    let file = |compute: &serde_json::Value| {
+        let files = fs::read_dir(home.state().join("intents")).expect("it is there");
+        let id = compute["id"].as_str().expect("text").to_owned();
+        let mut paths = files.map(|entry| entry.expect("it can be read").path());
+        let is_its = |path: &std::path::PathBuf| fs::read_to_string(path).expect("text").contains(&id);
+        paths.find(is_its).expect("it is recorded")
+    };
+    let path = file(&one);
+    let newer = fs::read_to_string(&path).expect("text").replace("\"format\": 1", "\"format\": 99");
+    for content in [newer.as_str(), "{ half a rec"] {
+        fs::write(&path, content).expect("it can be written");
+        for words in [&["list", "--json"][..], &["reap"], &["reap", "--dry-run"]] {
+            let ran = home.good(words);
+            let name = path.file_name().expect("a name").to_str().expect("text");
+            assert!(ran.err.contains(name) && ran.err.contains("left untouched"), "{words:?}: {ran:?}");
+        }
+        let listed = home.good(&["list", "--json"]).json();
+        assert_eq!(listed.as_array().map(Vec::len), Some(2), "its machine is shown by its mark: {listed}");
+        assert_eq!(fs::read_to_string(&path).expect("text"), content);
+    }
+    for compute in [&one, &two] {
+        home.good(&["terminate", "--provider", "local", compute["id"].as_str().expect("text")]);
+    }
+    assert_eq!(home.good(&["list", "--provider", "local", "--json"]).json(), serde_json::json!([]));
+    fs::remove_file(&path).expect("it can be removed");
     home.assert_nothing_spent();
 }
 

@@ -118,7 +118,12 @@ impl Account {
         if matches.is_empty() {
             return Ok(matches);
         }
-        let others: Vec<_> = self.surroundings.intents.all()?;
+        // A record of this very create that cannot be read may hold any of them.
+        let intents = &self.surroundings.intents;
+        if let Some(unreadable) = intents.unreadable()?.into_iter().find(|other| other.token == Some(key.token())) {
+            return Err(unreadable.error);
+        }
+        let others = intents.all()?;
         let held = |compute: &Compute| {
             others.iter().any(|record| {
                 record.key() != key

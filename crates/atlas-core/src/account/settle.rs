@@ -37,7 +37,8 @@ pub enum Settled {
 }
 
 impl Account {
-    /// The records of this account that no store tracks, oldest first, closed ones of the last day too.
+    /// The records of this account that no store tracks, oldest first, closed ones of the last day too. Those that cannot
+    /// be read are [`Atlas::unreadable`](crate::Atlas::unreadable).
     pub async fn records(&self) -> Result<Vec<IntentRecord>> {
         let (intents, provider) = (self.surroundings.intents.clone(), self.provider.id().clone());
         crate::intents::blocking(move || {

@@ -13,7 +13,7 @@ use atlas_auth::{Clock, Timestamp};
 use serde::Deserialize;
 
 use super::record::FORMAT;
-use super::{Intent, IntentPhase, IntentRecord, Intents, Proof, RecordKey, Sighting};
+use super::{Intent, IntentPhase, IntentRecord, Intents, Proof, RecordKey, Sighting, UnreadableIntent};
 use crate::files::{self, FileLock};
 use crate::{Compute, ComputeId, Error, ErrorKind, ProviderId, Result, Scope, SpawnToken};
 
@@ -34,17 +34,27 @@ impl FileIntents {
         Self { folder: folder.into(), clock, held: Arc::default() }
     }
 
-    /// All records, oldest first. One that cannot be read is an error with its path: it may be somebody's machine.
+    /// All records that can be read, oldest first. The others are [`unreadable`](Self::unreadable).
     pub fn all(&self) -> Result<Vec<IntentRecord>> {
-        let paths = files::list(&self.folder).map_err(|cause| files::error("read", &self.folder, &cause))?;
-        let mut records = Vec::new();
-        for path in paths.iter().filter(|path| path.extension().is_some_and(|extension| extension == "json")) {
-            if let Some(record) = read(path)? {
-                records.push(record);
-            }
-        }
+        let mut records: Vec<_> = self.paths()?.iter().filter_map(|path| read(path).ok().flatten()).collect();
         records.sort_by_key(|record| record.intent.opened_at);
         Ok(records)
+    }
+
+    /// The records that cannot be read, by path: each may be somebody's machine, and none stands in the way of others.
+    pub fn unreadable(&self) -> Result<Vec<UnreadableIntent>> {
+        let about = |path: PathBuf| {
+            let error = read(&path).err()?;
+            let content = files::read(&path).ok().flatten();
+            Some(UnreadableIntent::new(path, error, content.as_deref()))
+        };
+        Ok(self.paths()?.into_iter().filter_map(about).collect())
+    }
+
+    fn paths(&self) -> Result<Vec<PathBuf>> {
+        let mut paths = files::list(&self.folder).map_err(|cause| files::error("read", &self.folder, &cause))?;
+        paths.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
+        Ok(paths)
     }
 
     /// One record.
@@ -107,11 +117,14 @@ impl FileIntents {
         let _lock = self.lock()?;
         let mut key = RecordKey::from(intent.token());
         let mut record = loop {
-            match read(&self.path(key))? {
-                None => break IntentRecord::made_to_end(intent, key),
-                Some(record) if record.compute.as_ref() == Some(compute) => break record,
-                Some(record) if record.phase == IntentPhase::Open => break record,
-                Some(_) => key.twin = key.twin.saturating_add(1),
+            match read(&self.path(key)) {
+                Ok(None) => break IntentRecord::made_to_end(intent, key),
+                Ok(Some(record)) if record.compute.as_ref() == Some(compute) => break record,
+                Ok(Some(record)) if record.phase == IntentPhase::Open => break record,
+                Ok(Some(_)) => key.twin = key.twin.saturating_add(1),
+                // Left untouched, and no reason to let the machine bill on.
+                Err(error) if error.kind() == ErrorKind::Decode => key.twin = key.twin.saturating_add(1),
+                Err(error) => return Err(error),
             }
         };
         change(&mut record);

@@ -8,6 +8,7 @@ mod file;
 mod record;
 #[cfg(test)]
 mod tests;
+mod unreadable;
 
 use std::fmt;
 
@@ -19,6 +20,7 @@ pub use file::FileIntents;
 pub(crate) use file::blocking;
 pub(crate) use record::Whose;
 pub use record::{IntentPhase, IntentRecord, RecordKey, Sighting};
+pub use unreadable::UnreadableIntent;
 
 use crate::{ComputeId, Mark, Money, ProviderId, Result, Scope, SpawnToken};
 

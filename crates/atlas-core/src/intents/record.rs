@@ -20,6 +20,13 @@ pub struct RecordKey {
     pub(super) twin: u16,
 }
 
+impl RecordKey {
+    /// The create that it is about.
+    pub const fn token(&self) -> SpawnToken {
+        self.token
+    }
+}
+
 impl From<SpawnToken> for RecordKey {
     fn from(token: SpawnToken) -> Self {
         Self { token, twin: 0 }

@@ -238,21 +238,30 @@ async fn o1_what_a_crash_leaves_behind_is_no_record() {
 }
 
 #[tokio::test]
-async fn o1_a_file_that_cannot_be_read_is_named_and_not_skipped() {
+async fn p14_a_file_that_cannot_be_read_is_told_and_stands_in_nobodys_way() {
     let bench = Bench::new();
     let (intents, intent) = (bench.intents(), bench.intent(1));
+    let other = bench.intent(2);
     intents.open(&intent).await.unwrap();
+    intents.open(&other).await.unwrap();
     let path = bench.path().join(format!("{}.json", intent.token()));
     let good = std::fs::read_to_string(&path).unwrap();
     for bad in ["", "{", "[]", "{\"format\":1}", &good[..good.len() / 2]] {
         std::fs::write(&path, bad).unwrap();
-        for error in [intents.all().unwrap_err(), intents.get(intent.token()).unwrap_err()] {
+        let told = intents.unreadable().unwrap();
+        assert_eq!((told.len(), &told[0].path, told[0].token), (1, &path, Some(intent.token())), "{bad}");
+        for error in [&told[0].error, &intents.get(intent.token()).unwrap_err()] {
             assert_eq!(error.kind(), ErrorKind::Decode, "{bad}");
             assert!(error.to_string().contains(path.to_str().unwrap()), "{error}");
         }
+        let others: Vec<_> = intents.all().unwrap().iter().map(|record| record.intent.token()).collect();
+        assert_eq!(others, [other.token()], "{bad}");
+        intents.bound(other.token(), &compute("c2")).await.unwrap();
+        intents.forget_old().unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), bad, "it is left as it is");
     }
     std::fs::write(&path, good).unwrap();
-    assert_eq!(intents.all().unwrap().len(), 1);
+    assert_eq!((intents.all().unwrap().len(), intents.unreadable().unwrap().len()), (2, 0));
 }
 
 #[tokio::test]
@@ -268,7 +277,28 @@ async fn o1_a_file_of_a_newer_atlas_is_refused_untouched() {
     assert!(error.to_string().contains("was written by a newer Atlas (format 2); use that one"), "{error}");
     assert!(intents.bound(token, &compute("c1")).await.is_err());
     assert!(intents.closed(token, Proof::Gone).await.is_err());
-    assert!(intents.forget_old().is_err());
+    intents.forget_old().unwrap();
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), newer);
+}
+
+#[tokio::test]
+async fn p14_of_a_file_that_cannot_be_read_whatever_can_be_made_out_is_told_and_priced() {
+    let bench = Bench::new();
+    let (intents, mut intent) = (bench.intents(), bench.intent(1));
+    intent.price = Some(Money::parse("2.39").unwrap());
+    let token = intent.token();
+    intents.open(&intent).await.unwrap();
+    intents.bound(token, &compute("c1")).await.unwrap();
+    let path = bench.path().join(format!("{token}.json"));
+    let newer = std::fs::read_to_string(&path).unwrap().replace("\"format\": 1", "\"format\": 2");
+    std::fs::write(&path, &newer).unwrap();
+    let told = intents.unreadable().unwrap().remove(0);
+    assert_eq!((told.compute.clone(), told.price), (Some(compute("c1")), intent.price));
+    assert!(told.to_string().ends_with("it may stand for machine c1 of local at $2.390000/h"), "{told}");
+
+    // Its machine can be ended all the same, under a record of its own.
+    let ended = intents.leftover(intent, &compute("c1"), "asked").unwrap();
+    assert_ne!(ended.key(), token.into());
     assert_eq!(std::fs::read_to_string(&path).unwrap(), newer);
 }
 
