@@ -119,16 +119,28 @@ impl List {
         if filtered {
             Vec::new()
         } else {
-            seen.records.iter().filter_map(|record| note(record, &seen.computes)).collect()
+            seen.records.iter().filter_map(|record| note(record, seen.shows(record))).collect()
         }
     }
 }
 
-/// What is to be said of a rental beside the machines that were found.
-fn note(record: &IntentRecord, computes: &[Compute]) -> Option<String> {
+impl Seen {
+    /// Whether a machine of this record is shown. Twins bear one token, so a machine belongs to the record that names it,
+    /// and only one that no living record names may still be of the create itself.
+    fn shows(&self, record: &IntentRecord) -> bool {
+        let token = record.intent.token();
+        let names = |record: &IntentRecord, compute: &Compute| record.compute.as_ref() == Some(&compute.id);
+        let is_named = |compute: &Compute| self.records.iter().any(|other| other.is_living() && names(other, compute));
+        let mut twins =
+            self.computes.iter().filter(|compute| compute.mark.as_ref().is_some_and(|mark| mark.token == token));
+        twins.any(|compute| names(record, compute) || (!record.taken_over && !is_named(compute)))
+    }
+}
+
+/// What is to be said of a rental, of which a machine is `shown` or not.
+fn note(record: &IntentRecord, shown: bool) -> Option<String> {
     let intent = &record.intent;
     let (provider, token) = (&intent.provider, intent.token());
-    let shown = computes.iter().any(|compute| compute.mark.as_ref().is_some_and(|mark| mark.token == token));
     match &record.phase {
         IntentPhase::Open | IntentPhase::Bound { .. } if shown => None,
         IntentPhase::Open => Some(format!(

@@ -106,6 +106,40 @@ fn rule_o1_a_rental_without_a_machine_is_named() {
     home.assert_nothing_spent();
 }
 
+/// Twins bear one token: what became of one says nothing of the other.
+#[test]
+fn p3_a_closed_twin_does_not_mislabel_the_machine_that_lives() {
+    let home = Home::new();
+    let id = home.spawn(&["--name", "one"])["id"].as_str().expect("text").to_owned();
+    let path = fs::read_dir(home.state().join("intents"))
+        .expect("it is there")
+        .map(|entry| entry.expect("it can be read").path())
+        .find(|path| path.extension().is_some_and(|kind| kind == "json"))
+        .expect("the spawn has a record");
+    let text = fs::read_to_string(&path).expect("text");
+    let record: Value = serde_json::from_str(&text).expect("it is JSON");
+    let closed = serde_json::json!({ "is": "closed", "proof": "gone", "at": record["intent"]["opened_at"] });
+
+    let mut twin = record.clone();
+    twin["twin"] = 1.into();
+    twin["taken_over"] = true.into();
+    twin["compute"] = "m-gonegonego".into();
+    twin["phase"] = closed.clone();
+    let name = path.file_stem().expect("a name").to_str().expect("text");
+    let beside = path.with_file_name(format!("{name}-1.json"));
+    fs::write(&beside, twin.to_string()).expect("it can be written");
+    assert_eq!(home.good(&["list"]).err, "");
+    fs::remove_file(&beside).expect("it can be removed");
+
+    let mut wrong = record;
+    wrong["phase"] = closed;
+    fs::write(&path, wrong.to_string()).expect("it can be written");
+    assert!(home.good(&["list"]).err.contains("is there although it was closed"), "this one is mislabelled by itself");
+    fs::write(&path, text).expect("it can be written");
+    home.good(&["terminate", "--provider", "local", &id]);
+    home.assert_nothing_spent();
+}
+
 #[test]
 fn an_account_that_cannot_be_asked_hides_no_other() {
     let home = Home::new();
