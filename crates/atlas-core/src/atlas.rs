@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use atlas_auth::{Clock, Entropy, Sealer, SystemClock, SystemEntropy};
+use atlas_auth::{Clock, Entropy, MasterKey, Sealer, SystemClock, SystemEntropy};
 
 use crate::account::Surroundings;
 use crate::config::Config;
@@ -202,15 +202,27 @@ impl Atlas {
         StateDir::open(&self.config.state_dir)
     }
 
-    fn build_context(&self, id: &ProviderId) -> Result<BuildContext> {
+    /// The key from which all others follow: the configured one, else that of the state directory.
+    ///
+    /// It is made where nothing is recorded yet. Where there are records a missing one was lost, and is an error: a new
+    /// key would lock every user out (rule P6).
+    pub fn master_key(&self) -> Result<MasterKey> {
         let state = self.state()?;
-        let master = state.master_key(self.config.master_key()?.as_ref(), true, &*self.entropy)?;
-        let sealer = Arc::new(Sealer::from_master(&master, &format!("provider/{id}")));
-        Ok(BuildContext::new(state.path().to_owned(), sealer, self.clock.clone(), self.entropy.clone()))
+        let may_make = !state.has_store() && !state.has_rentals()?;
+        state.master_key(self.config.master_key()?.as_ref(), may_make, &*self.entropy)
+    }
+
+    fn build_context(&self, id: &ProviderId) -> Result<BuildContext> {
+        // Without a key an account lists and ends machines all the same.
+        let sealer = self.master_key().map(|master| Arc::new(Sealer::from_master(&master, &format!("provider/{id}"))));
+        let (clock, entropy) = (self.clock.clone(), self.entropy.clone());
+        Ok(BuildContext { state_dir: self.state()?.path().to_owned(), sealer, clock, entropy })
     }
 
     fn surroundings(&self) -> Result<Surroundings> {
         let state = self.state()?;
+        // The key comes before the first record, so that records without one tell of a loss. Whoever needs it is told.
+        let _ = self.master_key();
         Ok(Surroundings {
             deployment: self.config.deployment.clone(),
             installation: state.installation(&*self.entropy)?,

@@ -33,8 +33,9 @@ pub trait ProviderFactory: Send + Sync + fmt::Debug + 'static {
 pub struct BuildContext {
     /// The state directory.
     pub state_dir: PathBuf,
-    /// Seals what the account must keep on disk and nobody may read.
-    pub sealer: Arc<Sealer>,
+    /// Seals what the account must keep on disk and nobody may read; the error where the master key is missing or not one,
+    /// for whatever needs it. An account without it still lists and ends machines (rule P6).
+    pub sealer: Result<Arc<Sealer>>,
     /// The clock.
     pub clock: Arc<dyn Clock>,
     /// Randomness.
@@ -44,7 +45,7 @@ pub struct BuildContext {
 impl BuildContext {
     /// These surroundings.
     pub fn new(state_dir: PathBuf, sealer: Arc<Sealer>, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Self {
-        Self { state_dir, sealer, clock, entropy }
+        Self { state_dir, sealer: Ok(sealer), clock, entropy }
     }
 }
 

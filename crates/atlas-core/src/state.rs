@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! installation   the random id of this installation, made once
-//! master.key     the key from which all others follow, made once, 0600 (unless the configuration gives one)
+//! master.key     the key from which all others follow, made once, before the first record, 0600 (unless the
+//!                configuration gives one)
 //! intents/       one file for each create that no store tracks
 //! local/         the machines of the `local` provider
 //! store.redb     the orchestrator's store
@@ -47,7 +48,7 @@ impl StateDir {
 
     /// The master key: the configured one, else that of this directory, which is made if `may_make` says so.
     ///
-    /// A store that has records never lets a missing key be remade (rule P6): it passes `false`.
+    /// Where there are records a missing key is never remade (rule P6): pass `false`.
     pub fn master_key(&self, configured: Option<&Secret>, may_make: bool, entropy: &dyn Entropy) -> Result<MasterKey> {
         if let Some(text) = configured.filter(|text| !text.is_empty()) {
             return MasterKey::parse(text).map_err(|error| Error::validation(format!("master_key: {error}")));
@@ -55,13 +56,10 @@ impl StateDir {
         let path = self.path.join("master.key");
         let there = files::read(&path).map_err(|cause| files::error("read", &path, &cause))?;
         if there.is_none() && !may_make {
-            return Err(Error::new(
-                ErrorKind::NotFound,
-                format!(
-                    "{} is missing, and a new key would lock every user out; restore it, or set master_key",
-                    path.display()
-                ),
-            ));
+            return Err(Error::validation(format!(
+                "{} is missing, and a new key would lock every user out; restore it, or set master_key",
+                path.display()
+            )));
         }
         let text = made_once(&path, || MasterKey::generate(entropy).to_secret().expose().to_owned())?;
         MasterKey::parse(&Secret::new(text.trim()))
@@ -73,13 +71,40 @@ impl StateDir {
         self.path.join("intents")
     }
 
+    /// Whether a store was ever kept here.
+    pub(crate) fn has_store(&self) -> bool {
+        files::exists(&self.path.join("store.redb"))
+    }
+
+    /// Whether anything was rented here that stands in no store: a record of a one-off spawn, or a machine of the `local`
+    /// provider. A master key that is missing then is a lost one (rule P6).
+    pub fn has_rentals(&self) -> Result<bool> {
+        if list(&self.intents())?.iter().any(|path| path.extension().is_some_and(|extension| extension == "json")) {
+            return Ok(true);
+        }
+        for account in list(&self.path.join("local"))? {
+            // An account's own files have no folder of their own, and what is half made or half removed begins with a dot.
+            let is_machine = |path: &PathBuf| {
+                let is_whole = path.file_name().is_some_and(|name| !name.as_encoded_bytes().starts_with(b"."));
+                is_whole && files::exists(&path.join("machine.json"))
+            };
+            if list(&account)?.iter().any(is_machine) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// The accounts of the `local` provider that have a folder here.
     pub(crate) fn local_accounts(&self) -> Result<Vec<ProviderId>> {
-        let folder = self.path.join("local");
-        let paths = files::list(&folder).map_err(|cause| files::error("read", &folder, &cause))?;
+        let paths = list(&self.path.join("local"))?;
         let name = |path: &PathBuf| ProviderId::parse(path.file_name()?.to_str()?).ok();
         Ok(paths.iter().filter_map(name).collect())
     }
+}
+
+fn list(folder: &Path) -> Result<Vec<PathBuf>> {
+    files::list(folder).map_err(|cause| files::error("read", folder, &cause))
 }
 
 /// The content of a file that is made once and never changed, whoever comes first.

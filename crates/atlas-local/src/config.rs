@@ -48,7 +48,7 @@ impl ProviderFactory for LocalFactory {
 
     fn build(&self, id: &ProviderId, settings: &Settings, context: &BuildContext) -> Result<Arc<dyn Provider>> {
         settings.only(translate::KIND, SETTINGS)?;
-        let mut builder = Local::builder(&context.state_dir, Arc::clone(&context.sealer))
+        let mut builder = LocalBuilder::new(context.state_dir.clone(), context.sealer.clone())
             .id(id.clone())
             .clock(Arc::clone(&context.clock))
             .entropy(Arc::clone(&context.entropy));
@@ -74,13 +74,13 @@ pub struct LocalBuilder {
     program: Option<PodProgram>,
     price_per_hour: Money,
     grace: Duration,
-    sealer: Arc<Sealer>,
+    sealer: Result<Arc<Sealer>>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
 }
 
 impl LocalBuilder {
-    pub(crate) fn new(state_dir: PathBuf, sealer: Arc<Sealer>) -> Self {
+    pub(crate) fn new(state_dir: PathBuf, sealer: Result<Arc<Sealer>>) -> Self {
         Self {
             id: None,
             state_dir,

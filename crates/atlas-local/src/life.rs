@@ -33,6 +33,7 @@ pub(crate) async fn create(shared: &Shared, order: &SpawnOrder) -> Result<Comput
         Err(Error::new(ErrorKind::Timeout, message).with_effect(Effect::NotSent))
     };
     let private = PrivateParts { env: order.env().clone(), ..PrivateParts::default() };
+    let sealer = shared.sealer.as_ref().map_err(Clone::clone)?;
     let describe = |id: ComputeId| {
         let birth = Birth {
             name: order.name().to_owned(),
@@ -42,7 +43,7 @@ pub(crate) async fn create(shared: &Shared, order: &SpawnOrder) -> Result<Comput
             price_per_hour: shared.price_per_hour,
             created_at: now(),
         };
-        let sealed = shared.sealer.seal(&*shared.entropy, id.as_str(), &private.to_bytes());
+        let sealed = sealer.seal(&*shared.entropy, id.as_str(), &private.to_bytes());
         Machine::new(id, sealed, birth)
     };
     let (folder, machine, _held) = shared.folder.create(&*shared.entropy, admit, describe).await?;
@@ -215,7 +216,8 @@ fn refuse_gone(machine: &Machine) -> Result<()> {
 
 fn unseal(shared: &Shared, machine: &Machine) -> Result<PrivateParts> {
     let id = &machine.id;
-    let plain = shared.sealer.open(id.as_str(), &machine.sealed).map_err(|error| {
+    let sealer = shared.sealer.as_ref().map_err(Clone::clone)?;
+    let plain = sealer.open(id.as_str(), &machine.sealed).map_err(|error| {
         Error::new(ErrorKind::Decode, format!("the environment of machine {id} cannot be opened: {error}"))
             .with_effect(Effect::Rejected)
     })?;

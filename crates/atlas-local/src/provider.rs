@@ -32,7 +32,8 @@ pub(crate) struct Shared {
     pub(crate) program: Option<PodProgram>,
     pub(crate) price_per_hour: Money,
     pub(crate) grace: Duration,
-    pub(crate) sealer: Arc<Sealer>,
+    /// Or why nothing can be sealed: machines are listed and ended all the same.
+    pub(crate) sealer: Result<Arc<Sealer>>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) scope: OnceLock<Scope>,
@@ -52,7 +53,7 @@ impl Shared {
 impl Local {
     /// Begins an account named `local` whose machines stand under `state_dir`, their environments sealed by `sealer`.
     pub fn builder(state_dir: impl Into<PathBuf>, sealer: Arc<Sealer>) -> LocalBuilder {
-        LocalBuilder::new(state_dir.into(), sealer)
+        LocalBuilder::new(state_dir.into(), Ok(sealer))
     }
 
     pub(crate) fn new(shared: Shared) -> Self {

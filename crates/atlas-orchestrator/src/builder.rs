@@ -122,6 +122,10 @@ impl OrchestratorBuilder {
         let clock = atlas.clock().clone();
         let steady = Arc::new(SteadyClock::new(clock.clone()));
         let state = atlas.state()?;
+        if matches!(store, StoreChoice::Configured) {
+            // The key comes before the first record, so that records without one tell of a loss (P6).
+            let _ = atlas.master_key();
+        }
         let store = open_store(store, atlas.config(), &state, &steady, only_existing).await?;
         let frontier: Option<Frontier> = store.frontier().await?.and_then(|bytes| serde_json::from_slice(&bytes).ok());
         if let Some(frontier) = frontier {
@@ -307,9 +311,16 @@ async fn know_store(books: &Books, atlas: &Atlas, state: &StateDir) -> Result<(A
         };
         return Ok((about, keys));
     }
-    let master = state.master_key(configured.as_ref(), true, entropy)?;
-    let about =
-        About { installation: state.installation(entropy)?, key_check: master.check_value(), made_at: books.now() };
+    let installation = state.installation(entropy)?;
+    let master = match state.master_key(configured.as_ref(), !state.has_rentals()?, entropy) {
+        Ok(master) => master,
+        // A lost one. It says who it is when there is a key to be known by; until then nothing can be rented anyway.
+        Err(error) => {
+            let about = About { installation, key_check: String::new(), made_at: books.now() };
+            return Ok((about, Keys::Unknown(error.message().to_owned())));
+        }
+    };
+    let about = About { installation, key_check: master.check_value(), made_at: books.now() };
     let row = small_row(Kind::META, ABOUT, &about);
     match books.change().put(row, Expect::New).commit().await {
         Ok(_) => Ok((about, known(master))),

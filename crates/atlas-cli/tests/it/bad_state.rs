@@ -65,6 +65,38 @@ fn p14_a_record_that_cannot_be_read_is_told_and_stands_in_nobodys_way() {
     home.assert_nothing_spent();
 }
 
+#[test]
+fn p6_a_lost_master_key_is_never_remade_and_keeps_nobody_from_ending_machines() {
+    let home = Home::new();
+    let key = home.state().join("master.key");
+    let ids: Vec<_> =
+        ["one", "two"].map(|name| home.spawn(&["--name", name])["id"].as_str().unwrap().to_owned()).into();
+    home.good(&["stop", "--provider", "local", &ids[1]]);
+    let right = fs::read(&key).expect("it was made before the first record");
+    fs::remove_file(&key).expect("it can be removed");
+
+    for words in [&["spawn", "--provider", "local"][..], &["start", "--provider", "local", &ids[1]]] {
+        let ran = home.run(words);
+        assert_eq!(ran.code, 2, "{words:?}: {ran:?}");
+        assert!(ran.complaint().contains("master.key is missing"), "{words:?}: {ran:?}");
+    }
+    assert_eq!(home.good(&["list", "--json"]).json().as_array().map(Vec::len), Some(2));
+    home.good(&["reap"]);
+    home.good(&["terminate", "--provider", "local", &ids[0]]);
+    // The machine left is a record of its own, even where all others are lost.
+    fs::remove_dir_all(home.state().join("intents")).expect("it can be removed");
+    home.run(&["spawn", "--provider", "local"]);
+    fs::remove_dir_all(home.state().join("intents")).expect("it can be removed");
+    home.good(&["list"]);
+    assert!(!key.exists(), "a new key would lock every user out");
+
+    fs::write(&key, right).expect("it can be written");
+    home.good(&["start", "--provider", "local", &ids[1]]);
+    fs::remove_file(&key).expect("it can be removed");
+    home.good(&["terminate", "--provider", "local", &ids[1]]);
+    home.assert_nothing_spent();
+}
+
 /// Root ignores file modes, so this runs as somebody else: through `setpriv` where the tests run as root.
 #[test]
 fn a_folder_that_may_not_be_written() {

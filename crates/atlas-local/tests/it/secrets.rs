@@ -114,7 +114,7 @@ async fn c11_settings_that_cannot_be_right_are_named() {
     assert_eq!(compute.cost_per_hour.unwrap().to_string(), "0.250000");
     assert_eq!(compute.provider, id);
     let without: Local =
-        Local::builder(ground.state_dir(), Arc::clone(&context.sealer)).id(id.clone()).build().unwrap();
+        Local::builder(ground.state_dir(), context.sealer.clone().unwrap()).id(id.clone()).build().unwrap();
     assert_eq!(list(&without).await.unwrap().len(), 1);
     let error = without.spawn(&CallContext::new(), &order).await.unwrap_err();
     assert_eq!((error.kind(), error.effect()), (ErrorKind::Validation, Effect::NotSent));

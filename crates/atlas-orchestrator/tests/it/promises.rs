@@ -450,6 +450,35 @@ async fn p6_history_23_a_missing_or_wrong_master_key_hands_out_no_key_and_goes_o
 }
 
 #[tokio::test(start_paused = true)]
+async fn p6_a_key_that_was_lost_together_with_the_store_is_not_remade_either() {
+    let mut world = World::new();
+    let orchestrator = world.open().await;
+    ready(&orchestrator, "ada").await;
+    world.lose_store();
+    let file = world.folder.path().join("master.key");
+    let right = std::fs::read(&file).unwrap();
+    std::fs::remove_file(&file).unwrap();
+    let intents = world.folder.path().join("intents");
+    std::fs::create_dir(&intents).unwrap();
+    std::fs::write(intents.join("somebodys.json"), "{}").unwrap();
+    let orchestrator = world.open().await;
+    assert!(!file.exists());
+    assert!(matches!(orchestrator.ensure("ada", request()).await, Err(Error::NoMasterKey(_))));
+    pass(minutes(10)).await;
+    assert_eq!(world.cloud.live().len(), 1, "a store that was just made ends nothing");
+    // It comes back, and the store learns by which key it is known.
+    world.kill();
+    std::fs::write(&file, &right).unwrap();
+    let orchestrator = world.open().await;
+    ready(&orchestrator, "ada").await;
+    world.kill();
+    std::fs::remove_file(&file).unwrap();
+    let orchestrator = world.open().await;
+    assert!(matches!(orchestrator.ensure("eve", request()).await, Err(Error::NoMasterKey(_))));
+    assert!(!file.exists());
+}
+
+#[tokio::test(start_paused = true)]
 async fn p7_an_idle_time_out_of_fifteen_seconds_ends_in_time() {
     let world = World::new();
     let orchestrator = world.open().await;
