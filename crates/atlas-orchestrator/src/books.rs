@@ -306,6 +306,8 @@ impl Books {
             SessionPhase::Ending { .. } => ("ending", None),
             SessionPhase::Ended { .. } => ("ended", Some(forget_queue())),
         };
+        // Outside the body, so that an opening knows of it before anybody is touched.
+        let word = if record.is_living() && record.leave_grace.is_some() { "leaving" } else { word };
         let mut row = Row::new(RowKey::session(record.id.to_string()), SessionRecord::FORMAT, body)
             .in_phase(word)
             .on_account(record.provider.as_str());
@@ -387,6 +389,12 @@ fn read<T: serde::de::DeserializeOwned>(row: &Row, known: u16) -> Result<Read<T>
     // The cause may quote the record, which holds nothing secret.
     let record = serde_json::from_slice(&row.body).map_err(|cause| unreadable(cause.to_string()))?;
     Ok(Read { record, version: row.version })
+}
+
+/// The key of `ensure` that the session of this row bears in this deployment.
+pub(crate) fn key_in<'a>(row: &'a Row, deployment: &Deployment) -> Option<&'a str> {
+    let ours = |name: &&UniqueName| name.deployment == deployment.as_str() && name.namespace == KEY_NAMESPACE;
+    row.unique.iter().map(|unique| &unique.name).find(ours).map(|name| name.text.as_str())
 }
 
 /// The row of a kind that has no record of its own.

@@ -5,18 +5,19 @@ use std::sync::Arc;
 
 use atlas_auth::{MasterKey, Sealer, Timestamp};
 use atlas_core::config::{Config, StoreSetting};
-use atlas_core::{Atlas, Installation, Probe, ProviderId, Scope, StateDir};
+use atlas_core::{Atlas, Deployment, Installation, Probe, ProviderId, Scope, StateDir};
 use serde::{Deserialize, Serialize};
 
 use crate::activity::Activity;
-use crate::books::{Books, Expect, small_row};
+use crate::books::{Books, Expect, key_in, read_session, small_row};
 use crate::drive;
 use crate::engine::{self, Frontier, Scale};
 use crate::inner::{AccountState, Inner, Keys, Parts};
 use crate::policy::Policy;
-use crate::store::{CommitError, Cursor, Item, Key, Kind, MemoryOptions, MemoryStore, Range, RowKey, Store};
+use crate::session::{Reason, SessionRecord};
+use crate::store::{CommitError, Cursor, Item, Key, Kind, MemoryOptions, MemoryStore, Range, Row, RowKey, Store};
 use crate::time::{IdleClock, SteadyClock};
-use crate::{Error, Orchestrator, RentalId, Result};
+use crate::{Error, Orchestrator, RentalId, Result, SessionId};
 
 /// The row that says what a store is.
 const ABOUT: &str = "store";
@@ -132,7 +133,8 @@ impl OrchestratorBuilder {
             steady.not_before(frontier.time);
         }
         let idle = IdleClock::new(frontier.map_or(0, |frontier| frontier.idle), clock.monotonic());
-        let Recovered { activity, mut rented, unanswered } = recover(&*store, &idle).await?;
+        let Recovered { activity, mut rented, unanswered } =
+            recover(&*store, &idle, &atlas.config().deployment).await?;
         let activity = Arc::new(activity);
         let books = Arc::new(Books::new(
             store,
@@ -228,7 +230,7 @@ struct Recovered {
 
 /// Finds out who lives and what is rented. Nobody is looked after before it is done, so each row is read once, and the
 /// three passes run beside each other.
-async fn recover(store: &dyn Store, idle: &IdleClock) -> Result<Recovered> {
+async fn recover(store: &dyn Store, idle: &IdleClock, deployment: &Deployment) -> Result<Recovered> {
     let mut living = Vec::new();
     let mut accounts = BTreeSet::new();
     let mut accounts_of_rentals = BTreeSet::new();
@@ -239,11 +241,11 @@ async fn recover(store: &dyn Store, idle: &IdleClock) -> Result<Recovered> {
         if row.phase == "ended" {
             return;
         }
-        note(&mut accounts, row.account);
-        if let Ok(id) = row.key.id.parse::<crate::SessionId>() {
+        if let Ok(id) = row.key.id.parse::<SessionId>() {
             // The phase stands outside the body: a session that cannot be read lives all the same.
-            living.push((id, row.phase == "ending"));
+            living.push((id, Found::of(&row), key_in(&row, deployment).map(str::to_owned)));
         }
+        note(&mut accounts, row.account);
     });
     let rentals = each(store, Range::rows(Kind::RENTAL), |item| {
         let Item::Row(row) = item else { return };
@@ -256,7 +258,7 @@ async fn recover(store: &dyn Store, idle: &IdleClock) -> Result<Recovered> {
     });
     let touches = each(store, Range::Activity, |item| {
         let Item::Activity(id, value) = item else { return };
-        if let Ok(id) = id.parse::<crate::SessionId>() {
+        if let Ok(id) = id.parse::<SessionId>() {
             stored.insert(id, value);
         }
     });
@@ -264,16 +266,44 @@ async fn recover(store: &dyn Store, idle: &IdleClock) -> Result<Recovered> {
     accounts.append(&mut accounts_of_rentals);
     let activity = Activity::with_capacity(living.len());
     let fresh = idle.stamp();
-    for (id, is_ending) in living {
-        match stored.get(&id) {
-            _ if is_ending => activity.enter_ending(id),
+    for (id, found, key) in living {
+        match (found, stored.get(&id)) {
+            (Found::Ending(why), _) => activity.enter_ending(id, why),
+            // The grace begins anew: a touch of the last moment may be lost.
+            (Found::Leaving, _) => drop(activity.enter(id, fresh, 0).leave(fresh)),
             // Never judged as idle before: its silence begins now.
-            None => drop(activity.enter(id, fresh, 0)),
-            Some(last) => drop(activity.enter(id, *last, *last)),
+            (Found::Living, None) => drop(activity.enter(id, fresh, 0)),
+            (Found::Living, Some(last)) => drop(activity.enter(id, *last, *last)),
+        }
+        if let Some(key) = key {
+            activity.bears(id, &key);
         }
     }
     let rented = accounts.iter().filter_map(|account| ProviderId::parse(account).ok()).collect();
     Ok(Recovered { activity, rented, unanswered })
+}
+
+/// How a session was found.
+#[derive(Debug, Clone, Copy)]
+enum Found {
+    Living,
+    Leaving,
+    Ending(Reason),
+}
+
+impl Found {
+    fn of(row: &Row) -> Self {
+        match row.phase.as_str() {
+            "leaving" => Self::Leaving,
+            "ending" => {
+                let reason =
+                    |read: crate::books::Read<SessionRecord>| read.record.receipt().map(|receipt| receipt.reason);
+                // Whoever touches one that cannot be read is told at least that somebody meant it to end.
+                Self::Ending(read_session(row).ok().and_then(reason).unwrap_or(Reason::Asked))
+            }
+            _ => Self::Living,
+        }
+    }
 }
 
 fn note(accounts: &mut BTreeSet<String>, account: Option<String>) {

@@ -139,10 +139,22 @@ impl Inner {
     pub(crate) async fn end_session(&self, id: crate::SessionId, receipt: &Receipt) -> Result<bool> {
         // Whatever was touched: later touches are told that they come too late.
         let cell = self.activity.cell(&id);
-        let last = cell.as_ref().and_then(crate::activity::Cell::force_ending);
+        let last = cell.as_ref().and_then(|cell| cell.force_ending(receipt.reason));
         let ended = self.end_until_written(id, receipt).await;
         if let (Err(_), Some(cell), Some(last)) = (&ended, &cell, last) {
             cell.take_back(last);
+        }
+        ended
+    }
+
+    /// Ends a session durably, if nobody has touched it since `judged`. `Ok(false)` if somebody has, or it was over already.
+    pub(crate) async fn end_untouched(&self, id: crate::SessionId, judged: u64, receipt: &Receipt) -> Result<bool> {
+        let Some(cell) = self.activity.cell(&id).filter(|cell| cell.begin_ending(judged, receipt.reason)) else {
+            return Ok(false);
+        };
+        let ended = self.end_until_written(id, receipt).await;
+        if ended.is_err() {
+            cell.take_back(judged);
         }
         ended
     }
@@ -174,11 +186,11 @@ impl Inner {
         match session.phase {
             SessionPhase::Ended { .. } => {
                 self.activity.tell(&session.id);
-                self.activity.leave(&session.id);
+                self.activity.forget(&session.id, session.key.as_deref());
             }
-            SessionPhase::Ending { .. } => {
+            SessionPhase::Ending { ref receipt } => {
                 if let Some(cell) = self.activity.cell(&session.id) {
-                    cell.force_ending();
+                    cell.is_ending(receipt.reason);
                 }
             }
             SessionPhase::Waiting { .. } | SessionPhase::Served => {}

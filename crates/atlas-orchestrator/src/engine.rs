@@ -10,6 +10,7 @@ use atlas_auth::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
+use crate::activity::Unstored;
 use crate::books::{Lane, forget_queue, sessions_queue};
 use crate::drive::drive;
 use crate::events::{Event, What};
@@ -207,7 +208,8 @@ pub(crate) async fn tell_blind(inner: &Inner, span: Duration) {
 
 /// Stores what was touched, and how far both clocks are. Whether there was anything to store.
 pub(crate) async fn flush(inner: &Inner, always: bool) -> Result<bool> {
-    let touches = inner.activity.unstored();
+    let Unstored { touches, returned } = inner.activity.unstored();
+    futures_util::future::try_join_all(returned.into_iter().map(|(id, left)| inner.came_back(id, left))).await?;
     if touches.is_empty() && !always {
         return Ok(false);
     }

@@ -24,6 +24,9 @@ pub enum Error {
     /// No session of this id lives here.
     #[error("session {0} is not known here, or ended long ago")]
     NoSession(SessionId),
+    /// No session that lives here bears this key.
+    #[error("no session of \"{0}\" lives here; ask for one")]
+    NoSessionOf(String),
     /// The session is ending or has ended, and an ending is never taken back. Ask `ensure` for a new one.
     #[error("session {session} is over ({reason}); ask for a new one")]
     Over {
@@ -82,7 +85,7 @@ impl Error {
         use atlas_core::ErrorKind;
         match self {
             Self::Core(error) => error.kind(),
-            Self::NoSession(_) => ErrorKind::NotFound,
+            Self::NoSession(_) | Self::NoSessionOf(_) => ErrorKind::NotFound,
             Self::Over { .. } => ErrorKind::Conflict,
             Self::BackingOff { .. } => ErrorKind::RateLimited,
             Self::NotReady { .. } => ErrorKind::Timeout,

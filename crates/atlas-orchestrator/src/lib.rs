@@ -24,6 +24,7 @@ mod events;
 mod exposure;
 mod id;
 mod inner;
+mod leaving;
 mod operator;
 mod orchestrator;
 mod policy;

@@ -25,6 +25,9 @@ const KEY_PATIENCE: u32 = 50;
 /// The longest that a waiting caller sleeps without looking: a net under the notifications.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
+/// The longest grace after which a session may be told to end.
+const LONGEST_GRACE: Duration = Duration::from_hours(8784);
+
 /// A machine for each user, kept while it is used, ended when it is idle, never forgotten. Cheap to clone.
 ///
 /// Dropping it stops nothing that it has begun, and ends no machine; [`shutdown`](Self::shutdown) ends its tasks in good
@@ -98,8 +101,25 @@ impl Orchestrator {
         }
         match self.inner.activity.touch(session, self.inner.idle.stamp()) {
             Touched::Counted => Ok(()),
-            Touched::TooLate => Err(Error::Over { session: *session, reason: Reason::Asked }),
+            Touched::TooLate(reason) => Err(Error::Over { session: *session, reason }),
             Touched::Unknown => Err(Error::NoSession(*session)),
+        }
+    }
+
+    /// As [`touch`](Self::touch), for the session that bears this key. One look-up more, and as cheap.
+    pub fn touch_key(&self, key: &str) -> Result<()> {
+        let session = self.inner.activity.bearer(key).ok_or_else(|| Error::NoSessionOf(key.to_owned()))?;
+        match self.touch(&session) {
+            Err(Error::NoSession(_)) => Err(Error::NoSessionOf(key.to_owned())),
+            touched => touched,
+        }
+    }
+
+    /// The live session that bears this key, as `ensure` would give it; no touch, and nothing is made.
+    pub async fn session_of(&self, key: &str) -> Result<Session> {
+        match self.inner.books.session_of_key(key).await? {
+            Some(read) => Ok(self.handle(read.record.id)),
+            None => Err(Error::NoSessionOf(key.to_owned())),
         }
     }
 
@@ -123,6 +143,18 @@ impl Orchestrator {
         self.inner.end_session(*session, &receipt).await.map(|_| ())
     }
 
+    /// Says that a session's user has left: it ends after `grace`, unless it is touched meanwhile. Whoever is touched by
+    /// another page, or by the same one loaded again, stays; so `grace` is longer than the pause between two touches.
+    ///
+    /// Returns when that is durable: it survives a restart, after which the grace begins anew. It never lengthens a life,
+    /// runs while a machine is still starting too, and not while it is stopped. The latest grace counts.
+    pub async fn end_after(&self, session: &SessionId, grace: Duration) -> Result<()> {
+        if grace > LONGEST_GRACE {
+            return Err(Error::validation("a grace is a year at most"));
+        }
+        self.inner.leave(*session, grace).await
+    }
+
     /// Stops a session's machine, keeping its disk. Idle time stands still until [`resume`](Self::resume); its lifetime
     /// does not. Returns when that is durable.
     pub async fn stop(&self, session: &SessionId) -> Result<()> {
@@ -131,7 +163,10 @@ impl Orchestrator {
 
     /// Starts a session's stopped machine again, under the same keys and a new endpoint. Returns when that is durable.
     pub async fn resume(&self, session: &SessionId) -> Result<()> {
-        self.switch(*session, rental::Input::Start).await
+        self.switch(*session, rental::Input::Start).await?;
+        // Whoever had left is here again.
+        self.inner.activity.touch(session, self.inner.idle.stamp());
+        Ok(())
     }
 
     /// All sessions that live or are ending.
@@ -247,6 +282,9 @@ impl Orchestrator {
         if !session.is_living() || self.inner.activity.touch(&session.id, self.inner.idle.stamp()) != Touched::Counted {
             return Ok(None);
         }
+        if let Some(key) = &session.key {
+            self.inner.activity.bears(session.id, key);
+        }
         engine::flush(&self.inner, false).await?;
         let mut handle = self.handle(session.id);
         handle.differs = self.differences(session, request);
@@ -304,6 +342,7 @@ impl Orchestrator {
             was_ready: false,
             warned_of: None,
             warned_of_lifetime: false,
+            leave_grace: None,
             stopped: false,
             found_stopped: false,
             later: std::collections::BTreeMap::new(),
@@ -319,8 +358,11 @@ impl Orchestrator {
             .commit()
             .await;
         if let Err(error) = made {
-            inner.activity.leave(&id);
+            inner.activity.forget(&id, None);
             return Err(error.into());
+        }
+        if let Some(key) = key {
+            inner.activity.bears(id, key);
         }
         Ok(self.handle(id))
     }

@@ -18,6 +18,7 @@ use super::Held;
 use crate::books::{Expect, Read};
 use crate::events::{Event, What};
 use crate::inner::{Inner, Keys};
+use crate::leaving::Leave;
 use crate::rental::{self, Accrual, Holder, Power, RentalPhase, RentalRecord};
 use crate::session::{Action, Input, Reason, Receipt, SessionPhase, SessionRecord, Wait, step};
 use crate::store::CommitError;
@@ -30,9 +31,18 @@ pub(crate) async fn create(inner: &Arc<Inner>, held: &Held, session: Read<Sessio
     if session.record.deadline().is_some_and(|deadline| deadline <= inner.now()) {
         return give_up(inner, held, session).await;
     }
-    if matches!(session.record.phase, SessionPhase::Waiting { wait: Wait::Answer }) {
-        // Its rental finds out what became of the create; here only the deadline counts.
-        let due = session.record.deadline();
+    let cell = inner.activity.cell(&session.record.id);
+    let leave = cell.and_then(|cell| inner.leave_of(&session.record, &cell));
+    if let Some(leave) = leave.filter(|leave| leave.remains().is_zero()) {
+        inner.books.release(&held.key, held.fence).await?;
+        let receipt = Receipt::new(Reason::Left, Leave::evidence(leave.grace), "atlas", inner.now());
+        inner.end_untouched(session.record.id, leave.left, &receipt).await?;
+        return Ok(());
+    }
+    if leave.is_some() || matches!(session.record.phase, SessionPhase::Waiting { wait: Wait::Answer }) {
+        // Its rental finds out what became of the create, and nothing is rented for who has left: only the end counts.
+        let over = leave.map(|leave| inner.now().plus(leave.remains()));
+        let due = session.record.deadline().into_iter().chain(over).min();
         let change = inner.books.change().under(&held.key, held.fence);
         change.session(&session.record, Expect::At(session.version), due).commit().await?;
         return Ok(());

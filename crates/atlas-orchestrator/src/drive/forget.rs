@@ -9,7 +9,7 @@ use crate::session::SessionRecord;
 
 pub(crate) async fn session(inner: &Inner, held: &Held, session: Read<SessionRecord>) -> Result<()> {
     inner.books.change().under(&held.key, held.fence).delete(held.key.clone(), session.version).commit().await?;
-    inner.activity.leave(&session.record.id);
+    inner.activity.forget(&session.record.id, session.record.key.as_deref());
     Ok(())
 }
 

@@ -9,6 +9,7 @@ use crate::activity::Cell;
 use crate::books::{Expect, Read};
 use crate::events::{Event, What};
 use crate::inner::Inner;
+use crate::leaving::Leave;
 use crate::session::{Reason, Receipt, SessionRecord};
 
 /// What a look at the clocks says of a session. Pure.
@@ -29,13 +30,25 @@ pub(crate) struct Facts {
     pub(crate) life_left: Option<Duration>,
     /// How long it has tried to become ready, and how long it may; `None` if it is ready or stopped.
     pub(crate) starting: Option<(Duration, Duration)>,
-    /// How long it has gone untouched, how long it may, and by which touch that is judged.
-    pub(crate) idle: Option<(Duration, Duration, u64)>,
-    /// How long before its end it is warned, and the touch for which it was.
-    pub(crate) warning: Duration,
+    /// Its silence, if that may end it.
+    pub(crate) silence: Option<Silence>,
+    /// The touch for which it was warned.
     pub(crate) warned_of: Option<u64>,
     /// How long before the end of its lifetime it is warned; `None` if it was.
     pub(crate) lifetime_warning: Option<Duration>,
+}
+
+/// A session that nobody touches.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Silence {
+    /// For want of touches, or because its user left.
+    pub(crate) reason: Reason,
+    pub(crate) lasted: Duration,
+    pub(crate) may_last: Duration,
+    /// The touch since which it lasts.
+    pub(crate) judged: u64,
+    /// How long before its end a warning is given.
+    pub(crate) warning: Duration,
 }
 
 /// How often a session without any deadline is looked at.
@@ -60,16 +73,19 @@ pub(crate) fn verdict(facts: &Facts) -> Verdict {
         }
         wait = wait.min(may.saturating_sub(tried));
     }
-    if let Some((idle, may, judged)) = facts.idle {
-        if idle >= may {
-            let evidence = format!("no touch for {}", words(Duration::from_secs(may.as_secs())));
-            return Verdict::End { reason: Reason::Idle, evidence, judged: Some(judged) };
+    if let Some(Silence { reason, lasted, may_last, judged, warning }) = facts.silence {
+        if lasted >= may_last {
+            let evidence = match reason {
+                Reason::Left => Leave::evidence(may_last),
+                _ => format!("no touch for {}", words(Duration::from_secs(may_last.as_secs()))),
+            };
+            return Verdict::End { reason, evidence, judged: Some(judged) };
         }
-        let left = may.saturating_sub(idle);
-        if left <= facts.warning && facts.warned_of != Some(judged) {
-            return Verdict::Warn { reason: Reason::Idle, left, judged: Some(judged) };
+        let left = may_last.saturating_sub(lasted);
+        if left <= warning && facts.warned_of != Some(judged) {
+            return Verdict::Warn { reason, left, judged: Some(judged) };
         }
-        let until_warning = left.saturating_sub(facts.warning);
+        let until_warning = left.saturating_sub(warning);
         wait = wait.min(if until_warning.is_zero() { left } else { until_warning });
     }
     Verdict::Wait(wait)
@@ -117,26 +133,36 @@ pub(crate) async fn judge(inner: &Arc<Inner>, held: &Held, session: Read<Session
 
 fn facts(inner: &Inner, session: &SessionRecord, cell: &Cell) -> Facts {
     let now = inner.now();
-    let idle_now = inner.idle.now(inner.clock.monotonic());
-    let ready = session.starting_since.is_none() && !session.stopped;
-    let idle = session.idle_ttl.filter(|_| ready).and_then(|ttl| {
-        let last = cell.last()?;
-        Some((Duration::from_millis(idle_now.saturating_sub(last)), ttl, last))
-    });
     Facts {
         life_left: session.max_lifetime.map(|lifetime| session.created_at.plus(lifetime).since(now)),
         starting: session
             .starting_since
             .filter(|_| !session.stopped)
             .map(|since| (now.since(since), session.start_timeout)),
-        idle,
-        warning: session.idle_ttl.map_or(Duration::ZERO, |ttl| inner.policy.warning(ttl)),
+        silence: silence(inner, session, cell),
         warned_of: session.warned_of,
         lifetime_warning: session
             .max_lifetime
             .filter(|_| !session.warned_of_lifetime)
             .map(|lifetime| inner.policy.warning(lifetime)),
     }
+}
+
+fn silence(inner: &Inner, session: &SessionRecord, cell: &Cell) -> Option<Silence> {
+    let silence = |reason, lasted, may_last, judged| {
+        let warning = inner.policy.warning(may_last);
+        Silence { reason, lasted, may_last, judged, warning }
+    };
+    let ready = session.starting_since.is_none() && !session.stopped;
+    let idle = session.idle_ttl.filter(|_| ready).and_then(|ttl| {
+        let last = cell.last()?;
+        let idle_now = inner.idle.now(inner.clock.monotonic());
+        Some(silence(Reason::Idle, Duration::from_millis(idle_now.saturating_sub(last)), ttl, last))
+    });
+    let leave = inner.leave_of(session, cell);
+    let left = leave.map(|leave| silence(Reason::Left, leave.lasted, leave.grace, leave.left));
+    // Both silences are the same one: whichever may last less.
+    [idle, left].into_iter().flatten().min_by_key(|silence| silence.may_last)
 }
 
 /// Ends a session. For want of touches only if nobody touched it since it was judged: a touch in time always wins.
@@ -149,14 +175,14 @@ async fn end(
     judged: Option<u64>,
 ) -> Result<()> {
     let last = match judged {
-        Some(judged) if cell.begin_ending(judged) => Some(judged),
+        Some(judged) if cell.begin_ending(judged, receipt.reason) => Some(judged),
         Some(_) => {
             // Touched in this very moment: judge anew at once.
             inner.books.release(&held.key, held.fence).await?;
             inner.books.agenda().note(&crate::books::sessions_queue(), inner.now());
             return Ok(());
         }
-        None => cell.force_ending(),
+        None => cell.force_ending(receipt.reason),
     };
     let failed = session.record.starting_since.is_some();
     let written = write_end(inner, held, session, receipt.clone()).await;
@@ -198,22 +224,26 @@ mod tests {
         Facts {
             life_left: Some(SECOND * 3600),
             starting: None,
-            idle: None,
-            warning: SECOND * 60,
+            silence: None,
             warned_of: None,
             lifetime_warning: Some(SECOND * 60),
         }
     }
 
+    fn silence(reason: Reason, seconds: u32) -> Option<Silence> {
+        let (lasted, may_last) = (SECOND * seconds, SECOND * 600);
+        Some(Silence { reason, lasted, may_last, judged: 7, warning: SECOND * 60 })
+    }
+
     #[test]
     fn p7_an_idle_session_is_warned_once_and_then_ended() {
-        let idle = |seconds: u32| Some((SECOND * seconds, SECOND * 600, 7));
-        assert_eq!(verdict(&Facts { idle: idle(0), ..facts() }), Verdict::Wait(SECOND * 540));
-        let warned = verdict(&Facts { idle: idle(540), ..facts() });
+        let idle = |seconds: u32| silence(Reason::Idle, seconds);
+        assert_eq!(verdict(&Facts { silence: idle(0), ..facts() }), Verdict::Wait(SECOND * 540));
+        let warned = verdict(&Facts { silence: idle(540), ..facts() });
         assert_eq!(warned, Verdict::Warn { reason: Reason::Idle, left: SECOND * 60, judged: Some(7) });
-        let waiting = verdict(&Facts { idle: idle(550), warned_of: Some(7), ..facts() });
+        let waiting = verdict(&Facts { silence: idle(550), warned_of: Some(7), ..facts() });
         assert_eq!(waiting, Verdict::Wait(SECOND * 50));
-        let ended = verdict(&Facts { idle: idle(600), warned_of: Some(7), ..facts() });
+        let ended = verdict(&Facts { silence: idle(600), warned_of: Some(7), ..facts() });
         assert!(matches!(ended, Verdict::End { reason: Reason::Idle, judged: Some(7), .. }));
     }
 
@@ -227,7 +257,7 @@ mod tests {
 
     #[test]
     fn a_lifetime_ends_even_who_is_in_use() {
-        let over = Facts { life_left: Some(Duration::ZERO), idle: Some((Duration::ZERO, SECOND, 1)), ..facts() };
+        let over = Facts { life_left: Some(Duration::ZERO), silence: silence(Reason::Idle, 0), ..facts() };
         assert!(matches!(verdict(&over), Verdict::End { reason: Reason::Lifetime, judged: None, .. }));
     }
 

@@ -287,7 +287,7 @@ impl Watched<'_> {
             }
             if became_ready {
                 // Idle time starts at ready (P12).
-                inner.activity.touch(&session.id, inner.idle.stamp());
+                inner.activity.begin_idle(&session.id, inner.idle.stamp());
                 change.commit().await?;
                 return inner.note_success(&session).await;
             }

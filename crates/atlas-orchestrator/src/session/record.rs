@@ -21,6 +21,8 @@ pub enum Reason {
     Idle,
     /// Its lifetime was over.
     Lifetime,
+    /// Its user left, and nobody touched it for the grace given.
+    Left,
     /// Somebody asked.
     Asked,
     /// Its machine did not start, or broke.
@@ -33,11 +35,35 @@ pub enum Reason {
     Shutdown,
 }
 
+impl Reason {
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Idle,
+        Self::Lifetime,
+        Self::Left,
+        Self::Asked,
+        Self::Failed,
+        Self::Lost,
+        Self::StartTimeout,
+        Self::Shutdown,
+    ];
+
+    /// A number for it that is worth nothing beyond this process.
+    pub(crate) fn code(self) -> u8 {
+        let place = Self::ALL.iter().position(|reason| *reason == self);
+        place.and_then(|place| u8::try_from(place).ok()).unwrap_or(u8::MAX)
+    }
+
+    pub(crate) fn of_code(code: u8) -> Option<Self> {
+        Self::ALL.get(usize::from(code)).copied()
+    }
+}
+
 impl fmt::Display for Reason {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
             Self::Idle => "idle",
             Self::Lifetime => "lifetime",
+            Self::Left => "left",
             Self::Asked => "asked",
             Self::Failed => "failed",
             Self::Lost => "lost",
@@ -134,6 +160,9 @@ pub(crate) struct SessionRecord {
     /// Whether a warning was given that its lifetime ends.
     #[serde(default)]
     pub(crate) warned_of_lifetime: bool,
+    /// With which grace its user left; `None` while nobody has, or somebody came back.
+    #[serde(default)]
+    pub(crate) leave_grace: Option<Duration>,
     /// Whether it is stopped, its disk kept: idle time stands still.
     pub(crate) stopped: bool,
     /// Whether it was found stopped although its user had not asked for that.

@@ -6,6 +6,7 @@
 mod crash;
 mod events;
 mod histories;
+mod leaving;
 mod life;
 mod mortal;
 mod ownership;
