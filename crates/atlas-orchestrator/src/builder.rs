@@ -1,29 +1,29 @@
 //! Opening an orchestrator: what it needs, and how it finds out what was.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use atlas_auth::{MasterKey, Sealer, Timestamp};
 use atlas_core::config::{Config, StoreSetting};
-use atlas_core::{Atlas, Deployment, Installation, Probe, ProviderId, Scope, StateDir};
+use atlas_core::{Atlas, Installation, Probe, ProviderId, Scope, StateDir};
 use serde::{Deserialize, Serialize};
 
-use crate::activity::Activity;
-use crate::books::{Books, Expect, key_in, read_session, small_row};
+use crate::books::{Books, Expect, small_row};
 use crate::drive;
 use crate::engine::{self, Frontier, Scale};
 use crate::inner::{AccountState, Inner, Keys, Parts};
 use crate::policy::Policy;
-use crate::session::{Reason, SessionRecord};
-use crate::store::{CommitError, Cursor, Item, Key, Kind, MemoryOptions, MemoryStore, Range, Row, RowKey, Store};
+use crate::recovery::{PAGE, Recovered, recover};
+use crate::store::{CommitError, Cursor, Key, Kind, MemoryOptions, MemoryStore, Range, RowKey, Store, StoreError};
 use crate::time::{IdleClock, SteadyClock};
-use crate::{Error, Orchestrator, RentalId, Result, SessionId};
+use crate::{Error, Orchestrator, Result};
 
 /// The row that says what a store is.
 const ABOUT: &str = "store";
 
-/// How many rows are read at once while recovering: few enough to stay in the processor's cache.
-const PAGE: usize = 512;
+/// How long after a look at a store that is held the next one follows.
+const HELD_PAUSE: Duration = Duration::from_millis(50);
 
 /// What a store says of itself.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -56,6 +56,7 @@ pub struct OrchestratorBuilder {
     probe: Option<Arc<dyn Probe>>,
     background: bool,
     only_existing: bool,
+    store_patience: Duration,
     also: Vec<ProviderId>,
 }
 
@@ -68,6 +69,7 @@ impl OrchestratorBuilder {
             probe: None,
             background: true,
             only_existing: false,
+            store_patience: Duration::ZERO,
             also: Vec::new(),
         }
     }
@@ -114,11 +116,19 @@ impl OrchestratorBuilder {
         self
     }
 
+    /// Waits so long for a store that another process holds, which may be just stopping: for a rolling restart, longer than
+    /// the old process may take to shut down. Without it there is no waiting, for one that is held for good is a mistake
+    /// that must be told at once.
+    pub fn wait_for_store(mut self, patience: Duration) -> Self {
+        self.store_patience = patience;
+        self
+    }
+
     /// Opens the store, finds out what was, and begins to drive it.
     ///
     /// An account that cannot be built, or a record that cannot be read, is exposure and no reason not to start (P14).
     pub async fn open(self) -> Result<Orchestrator> {
-        let Self { atlas, store, policy, probe, background, only_existing, also } = self;
+        let Self { atlas, store, policy, probe, background, only_existing, store_patience, also } = self;
         let policy = policy.unwrap_or_else(|| Policy::from_settings(&atlas.config().orchestrator));
         let clock = atlas.clock().clone();
         let steady = Arc::new(SteadyClock::new(clock.clone()));
@@ -127,7 +137,17 @@ impl OrchestratorBuilder {
             // The key comes before the first record, so that records without one tell of a loss (P6).
             let _ = atlas.master_key();
         }
-        let store = open_store(store, atlas.config(), &state, &steady, only_existing).await?;
+        let begun = clock.monotonic();
+        let store = loop {
+            match open_store(&store, atlas.config(), &state, &steady, only_existing).await {
+                Err(Error::Store(StoreError::Held { .. }))
+                    if clock.monotonic().saturating_sub(begun) < store_patience =>
+                {
+                    tokio::time::sleep(HELD_PAUSE.min(store_patience)).await;
+                }
+                opened => break opened?,
+            }
+        };
         let frontier: Option<Frontier> = store.frontier().await?.and_then(|bytes| serde_json::from_slice(&bytes).ok());
         if let Some(frontier) = frontier {
             steady.not_before(frontier.time);
@@ -166,7 +186,7 @@ impl OrchestratorBuilder {
         let orchestrator = Orchestrator::new(inner.clone());
         drive::search_at_once(&inner, &unanswered).await;
         if background {
-            let down = frontier.map_or(std::time::Duration::ZERO, |frontier| inner.now().since(frontier.time));
+            let down = frontier.map_or(Duration::ZERO, |frontier| inner.now().since(frontier.time));
             if down > engine::FRONTIER_EVERY * 2 && orchestrator.living() > 0 {
                 engine::tell_blind(&inner, down).await;
             }
@@ -179,14 +199,14 @@ impl OrchestratorBuilder {
 }
 
 async fn open_store(
-    choice: StoreChoice,
+    choice: &StoreChoice,
     config: &Config,
     state: &StateDir,
     clock: &Arc<SteadyClock>,
     only_existing: bool,
 ) -> Result<Arc<dyn Store>> {
     match choice {
-        StoreChoice::Given(store) => Ok(store),
+        StoreChoice::Given(store) => Ok(store.clone()),
         StoreChoice::Memory => {
             let options = MemoryOptions { clock: clock.clone(), ..MemoryOptions::default() };
             Ok(Arc::new(MemoryStore::with_options(options)))
@@ -216,114 +236,6 @@ async fn open_redb(_: &StateDir, _: &Arc<SteadyClock>, _: bool) -> Result<Arc<dy
     Err(Error::Core(atlas_core::Error::unsupported(
         "no durable store is built in: build with the feature `redb`, or open with `in_memory`",
     )))
-}
-
-/// What a store tells when it is opened.
-struct Recovered {
-    /// One cell for each living session, with the activity that was stored.
-    activity: Activity,
-    /// The accounts that have rentals or sessions in the store: watched whether they are configured or not.
-    rented: Vec<ProviderId>,
-    /// Creates whose answer nobody waits for any more.
-    unanswered: Vec<RentalId>,
-}
-
-/// Finds out who lives and what is rented. Nobody is looked after before it is done, so each row is read once, and the
-/// three passes run beside each other.
-async fn recover(store: &dyn Store, idle: &IdleClock, deployment: &Deployment) -> Result<Recovered> {
-    let mut living = Vec::new();
-    let mut accounts = BTreeSet::new();
-    let mut accounts_of_rentals = BTreeSet::new();
-    let mut unanswered = Vec::new();
-    let mut stored = HashMap::new();
-    let sessions = each(store, Range::rows(Kind::SESSION), |item| {
-        let Item::Row(row) = item else { return };
-        if row.phase == "ended" {
-            return;
-        }
-        if let Ok(id) = row.key.id.parse::<SessionId>() {
-            // The phase stands outside the body: a session that cannot be read lives all the same.
-            living.push((id, Found::of(&row), key_in(&row, deployment).map(str::to_owned)));
-        }
-        note(&mut accounts, row.account);
-    });
-    let rentals = each(store, Range::rows(Kind::RENTAL), |item| {
-        let Item::Row(row) = item else { return };
-        match row.phase.as_str() {
-            "closed" => return,
-            "open" => unanswered.extend(row.key.id.parse::<RentalId>()),
-            _ => {}
-        }
-        note(&mut accounts_of_rentals, row.account);
-    });
-    let touches = each(store, Range::Activity, |item| {
-        let Item::Activity(id, value) = item else { return };
-        if let Ok(id) = id.parse::<SessionId>() {
-            stored.insert(id, value);
-        }
-    });
-    tokio::try_join!(sessions, rentals, touches)?;
-    accounts.append(&mut accounts_of_rentals);
-    let activity = Activity::with_capacity(living.len());
-    let fresh = idle.stamp();
-    for (id, found, key) in living {
-        match (found, stored.get(&id)) {
-            (Found::Ending(why), _) => activity.enter_ending(id, why),
-            // The grace begins anew: a touch of the last moment may be lost.
-            (Found::Leaving, _) => drop(activity.enter(id, fresh, 0).leave(fresh)),
-            // Never judged as idle before: its silence begins now.
-            (Found::Living, None) => drop(activity.enter(id, fresh, 0)),
-            (Found::Living, Some(last)) => drop(activity.enter(id, *last, *last)),
-        }
-        if let Some(key) = key {
-            activity.bears(id, &key);
-        }
-    }
-    let rented = accounts.iter().filter_map(|account| ProviderId::parse(account).ok()).collect();
-    Ok(Recovered { activity, rented, unanswered })
-}
-
-/// How a session was found.
-#[derive(Debug, Clone, Copy)]
-enum Found {
-    Living,
-    Leaving,
-    Ending(Reason),
-}
-
-impl Found {
-    fn of(row: &Row) -> Self {
-        match row.phase.as_str() {
-            "leaving" => Self::Leaving,
-            "ending" => {
-                let reason =
-                    |read: crate::books::Read<SessionRecord>| read.record.receipt().map(|receipt| receipt.reason);
-                // Whoever touches one that cannot be read is told at least that somebody meant it to end.
-                Self::Ending(read_session(row).ok().and_then(reason).unwrap_or(Reason::Asked))
-            }
-            _ => Self::Living,
-        }
-    }
-}
-
-fn note(accounts: &mut BTreeSet<String>, account: Option<String>) {
-    // Nearly always it is known already.
-    if let Some(account) = account.filter(|account| !accounts.contains(account)) {
-        accounts.insert(account);
-    }
-}
-
-/// Shows every item of a range.
-async fn each(store: &dyn Store, range: Range, mut show: impl FnMut(Item)) -> Result<()> {
-    let mut cursor = Cursor::START;
-    loop {
-        let page = store.scan(range.clone(), cursor, PAGE).await?;
-        page.items.into_iter().for_each(&mut show);
-        match page.next {
-            Some(next) => cursor = next,
-            None => return Ok(()),
-        }
-    }
 }
 
 /// What the store says of itself, written by whoever opened it first; and the keys, if they are the right ones.

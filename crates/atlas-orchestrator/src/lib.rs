@@ -29,6 +29,7 @@ mod operator;
 mod orchestrator;
 mod policy;
 mod reaper;
+mod recovery;
 mod rental;
 mod request;
 mod scope;

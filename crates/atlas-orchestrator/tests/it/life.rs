@@ -1,6 +1,7 @@
 //! The ordinary life of a session.
 
-use atlas_orchestrator::{Reason, Status};
+use atlas_orchestrator::store::{RedbOptions, RedbStore, Store, StoreError};
+use atlas_orchestrator::{Error, Orchestrator, Reason, Status};
 
 use crate::world::{World, keep_alive, minutes, pass, ready, request, seconds, view};
 
@@ -77,4 +78,24 @@ async fn history_01_a_restart_ends_nobody_and_keeps_the_keys() {
         assert_eq!(endpoint.credentials.expose(), key);
     }
     assert_eq!(world.cloud.ledger().rents.len(), 20);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_is_held_is_waited_for_only_as_long_as_was_said() {
+    let world = World::new();
+    let path = world.folder.path().join("store.redb");
+    let held = RedbStore::open(&path, RedbOptions::default()).await.unwrap();
+    let open = |patience| Orchestrator::builder(world.atlas()).wait_for_store(patience).open();
+    for patience in [seconds(0), seconds(3)] {
+        let begun = tokio::time::Instant::now();
+        let error = open(patience).await.unwrap_err();
+        assert!(matches!(error, Error::Store(StoreError::Held { .. })), "{error}");
+        assert!(begun.elapsed() >= patience && begun.elapsed() < patience + seconds(1), "{:?}", begun.elapsed());
+    }
+    let stopping = tokio::spawn(async move {
+        pass(seconds(2)).await;
+        held.close().await.unwrap();
+    });
+    open(seconds(5)).await.unwrap().shutdown(seconds(1)).await.unwrap();
+    stopping.await.unwrap();
 }

@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use atlas::config::{Config, ProviderEntry};
 use atlas::files::{self, FileLock};
-use atlas::orchestrator::store::StoreError;
-use atlas::orchestrator::{Error, Orchestrator, OrchestratorBuilder, Policy};
+use atlas::orchestrator::{Orchestrator, OrchestratorBuilder, Policy};
 use atlas::{Atlas, Deployment, ProviderId, Settings};
 
 use crate::failure::Failure;
@@ -78,21 +77,10 @@ impl Home {
 /// Opens an orchestrator of the demo in `path`. The one that a killed demo left behind is waited for: it ends by itself.
 pub(super) async fn open(
     path: &Path,
-    as_this: impl Fn(OrchestratorBuilder) -> OrchestratorBuilder,
+    as_this: impl FnOnce(OrchestratorBuilder) -> OrchestratorBuilder,
 ) -> Result<Orchestrator, Failure> {
-    let begun = tokio::time::sleep(PATIENCE);
-    tokio::pin!(begun);
-    loop {
-        match as_this(Orchestrator::builder(atlas(path)?).policy(policy())).open().await {
-            Err(Error::Store(StoreError::Held { .. })) if !begun.is_elapsed() => {
-                tokio::select! {
-                    () = tokio::time::sleep(Duration::from_millis(50)) => {}
-                    () = &mut begun => {}
-                }
-            }
-            opened => return Ok(opened?),
-        }
-    }
+    let builder = Orchestrator::builder(atlas(path)?).policy(policy()).wait_for_store(PATIENCE);
+    Ok(as_this(builder).open().await?)
 }
 
 fn folder(state_dir: &Path) -> PathBuf {
