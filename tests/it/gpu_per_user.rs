@@ -49,7 +49,7 @@ async fn every_tab_of_a_user_gets_one_machine_and_only_its_key_opens_it() {
 
     // What is shown holds no key.
     let shown = ada.shown().await;
-    assert_eq!((shown["user"].as_str(), shown["status"].as_str()), (Some("ada"), Some("ready")));
+    assert_eq!((shown["user"].as_str(), shown["phase"].as_str()), (Some("ada"), Some("ready")));
     assert!(!shown.to_string().contains(&first.token));
 
     assert_eq!(ada.send(Method::DELETE, "/session").await.status(), StatusCode::NO_CONTENT);
@@ -171,7 +171,7 @@ async fn a_silent_user_is_ended_and_one_who_beats_is_not() {
     }
     // Talking to the machine is no heartbeat, and never too soon is a promise.
     assert!(bob_ended_after.unwrap() >= TTL, "{bob_ended_after:?}");
-    until("bob's session is over", async || bob.shown().await["status"] == "ended").await;
+    until("bob's session is over", async || bob.shown().await["phase"] == "ended").await;
     assert_eq!(bob.shown().await["receipt"]["reason"], "idle");
     assert_eq!(bob.post("/heartbeat").await, StatusCode::NOT_FOUND);
     assert!(ada.reaches(&adas).await);

@@ -29,6 +29,17 @@ pub fn serialize<S: Serializer>(span: &Duration, serializer: S) -> std::result::
     serializer.collect_str(&humantime::format_duration(*span))
 }
 
+/// For `#[serde(serialize_with = "…")]`: a span that may be absent.
+pub fn serialize_optional<S: Serializer>(
+    span: &Option<Duration>,
+    serializer: S,
+) -> std::result::Result<S::Ok, S::Error> {
+    match span {
+        Some(span) => serialize(span, serializer),
+        None => serializer.serialize_none(),
+    }
+}
+
 /// For `#[serde(with = "…")]`.
 pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Duration, D::Error> {
     parse(&String::deserialize(deserializer)?).map_err(serde::de::Error::custom)

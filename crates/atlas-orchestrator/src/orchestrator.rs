@@ -11,19 +11,17 @@ use crate::books::{Expect, Read};
 use crate::builder::OrchestratorBuilder;
 use crate::engine;
 use crate::events::{Event, EventStream, What};
+use crate::handle::LONGEST_WAIT;
 use crate::inner::Inner;
 use crate::rental::{self, Power, RentalPhase};
 use crate::request::SessionRequest;
 use crate::session::{Reason, Receipt, SessionPhase, SessionRecord, Wait};
 use crate::store::{CommitError, Cursor, Guard, Kind, Range};
-use crate::view::{self, Endpoint, SessionView, Status};
-use crate::{Error, Result, SessionId};
+use crate::view::{self, SessionView};
+use crate::{Error, Result, Session, SessionId};
 
 /// How long `ensure` waits for the key of a session that is just ending to become free.
 const KEY_PATIENCE: u32 = 50;
-
-/// The longest that a waiting caller sleeps without looking: a net under the notifications.
-const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
 /// The longest grace after which a session may be told to end.
 const LONGEST_GRACE: Duration = Duration::from_hours(8784);
@@ -403,7 +401,7 @@ impl Orchestrator {
             if power == Power::Starting {
                 rental.accrual.starting(now);
             }
-            let status = view::status(&session, Some(&rental));
+            let phase = view::phase(&session, Some(&rental));
             let due = session.deadline().or(Some(now));
             let done = self
                 .inner
@@ -411,7 +409,7 @@ impl Orchestrator {
                 .change()
                 .rental_after_drive(&rental, Expect::At(rental_version), Some(now))
                 .session(&session, Expect::At(version), due)
-                .event(&Event::of_session(now, id, What::Status { status }))
+                .event(&Event::of_session(now, id, What::Phase { phase }))
                 .commit()
                 .await;
             match done {
@@ -419,103 +417,5 @@ impl Orchestrator {
                 done => return Ok(done.map(|_| ())?),
             }
         }
-    }
-}
-
-/// One session, as its user holds it. Cheap to clone; dropping it ends nothing.
-#[derive(Debug, Clone)]
-pub struct Session {
-    id: SessionId,
-    orchestrator: Orchestrator,
-    differs: Vec<&'static str>,
-}
-
-impl Session {
-    /// Its name, for [`Orchestrator::touch`] and everything else.
-    pub fn id(&self) -> &SessionId {
-        &self.id
-    }
-
-    /// In what the live session differs from the request that asked for it.
-    pub fn differs(&self) -> &[&'static str] {
-        &self.differs
-    }
-
-    /// How it stands now.
-    pub async fn view(&self) -> Result<SessionView> {
-        let inner = &self.orchestrator.inner;
-        let read = inner.books.session(self.id).await?.ok_or(Error::NoSession(self.id))?;
-        let mut view = inner.view(&read.record).await?;
-        view.differs.clone_from(&self.differs);
-        Ok(view)
-    }
-
-    /// Waits until its machine answers, for as long as its start time-out; then where it is reached, and with what. A
-    /// stopped session is not waited for.
-    pub async fn ready(&self) -> Result<Endpoint> {
-        loop {
-            // Registered before the read, so that no change in between is slept through.
-            let cell = self.orchestrator.inner.activity.cell(&self.id);
-            let changed = cell.as_ref().map(|cell| cell.changed());
-            if let Some(endpoint) = self.endpoint().await? {
-                return Ok(endpoint);
-            }
-            if self.orchestrator.inner.closing.is_cancelled() {
-                return Err(Error::Closed);
-            }
-            match changed {
-                Some(changed) => drop(tokio::time::timeout(LONGEST_WAIT, changed).await),
-                None => tokio::time::sleep(Duration::from_millis(20)).await,
-            }
-        }
-    }
-
-    /// Where it is reached now, and with what; `None` while it is not ready. Ask each time, keep nothing (rule P12).
-    pub async fn endpoint(&self) -> Result<Option<Endpoint>> {
-        let inner = &self.orchestrator.inner;
-        let Read { record: session, .. } = inner.books.session(self.id).await?.ok_or(Error::NoSession(self.id))?;
-        if let Some(receipt) = session.receipt() {
-            return Err(Error::Over { session: self.id, reason: receipt.reason });
-        }
-        let Some(current) = session.current else { return Ok(None) };
-        let Some(Read { record: rental, .. }) = inner.books.rental(current).await? else { return Ok(None) };
-        if session.stopped && rental.power() == Some(Power::Down) {
-            let message = format!("session {} is stopped; resume it first", self.id);
-            return Err(Error::Core(atlas_core::Error::conflict(message)));
-        }
-        if view::status(&session, Some(&rental)) != Status::Ready {
-            return Ok(None);
-        }
-        let (Some(published), Some(compute)) = (rental.published(), &rental.compute) else { return Ok(None) };
-        Ok(Some(Endpoint {
-            generation: published.generation,
-            compute: compute.clone(),
-            ports: published.ports.clone(),
-            credentials: inner.credentials(&session, &rental)?,
-            expires_at: session.max_lifetime.map(|lifetime| session.created_at.plus(lifetime)),
-        }))
-    }
-
-    /// Waits until all its machines are proven gone; at once if it has ended already.
-    pub async fn ended(&self) -> Result<SessionView> {
-        loop {
-            let cell = self.orchestrator.inner.activity.cell(&self.id);
-            let changed = cell.as_ref().map(|cell| cell.changed());
-            let view = self.view().await?;
-            if view.status == Status::Ended {
-                return Ok(view);
-            }
-            match changed {
-                Some(changed) => drop(tokio::time::timeout(LONGEST_WAIT, changed).await),
-                None => tokio::time::sleep(Duration::from_millis(20)).await,
-            }
-        }
-    }
-
-    /// Follows what happens to it: its state first.
-    pub async fn events(&self) -> Result<EventStream> {
-        let seen = self.orchestrator.last_event().await?;
-        let state = vec![self.view().await?];
-        Ok(EventStream::new(self.orchestrator.inner.books.clone(), Some(self.id), seen, state))
     }
 }

@@ -5,18 +5,18 @@ use std::fmt;
 use std::time::Duration;
 
 use atlas_auth::{Secret, Timestamp};
-use atlas_core::{ComputeId, Credentials, Money, Port, ProviderId};
-use serde::{Deserialize, Serialize};
+use atlas_core::{ComputeId, Credentials, Money, Port, Protocol, ProviderId};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::rental::{Power, RentalRecord};
-use crate::session::{Receipt, SessionPhase, SessionRecord, Wait};
+use crate::session::{Reason, Receipt, SessionPhase, SessionRecord, Wait};
 use crate::{Error, RentalId, Result, SessionId};
 
 /// How a session stands, in one word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
-pub enum Status {
+pub enum Phase {
     /// It waits for its turn to get a machine.
     Waiting,
     /// A create is under way.
@@ -37,7 +37,7 @@ pub enum Status {
     Ended,
 }
 
-impl fmt::Display for Status {
+impl fmt::Display for Phase {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
             Self::Waiting => "waiting",
@@ -53,7 +53,20 @@ impl fmt::Display for Status {
     }
 }
 
+/// Where a session's machine is, without the key to it: fit to be shown. Whoever goes there asks for the [`Endpoint`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Address {
+    /// The URL of its first http port.
+    pub url: Option<String>,
+    /// The generation of the endpoint.
+    pub generation: u64,
+}
+
 /// A session as it stands. Holds no key.
+///
+/// Its JSON is that of `atlas session`: spans of time are words such as `30m`, money is a decimal text, `reason` stands
+/// beside the whole receipt, and the machine is an object.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct SessionView {
@@ -66,12 +79,17 @@ pub struct SessionView {
     /// The account that it rents from.
     pub provider: ProviderId,
     /// How it stands.
-    pub status: Status,
-    /// Why it ends or ended, with evidence.
+    pub phase: Phase,
+    /// Why it ends or ended.
+    pub reason: Option<Reason>,
+    /// The same with evidence, who asked, and when.
     pub receipt: Option<Receipt>,
+    /// Where its machine is, while it is ready.
+    pub endpoint: Option<Address>,
     /// Its current rental.
     pub rental: Option<RentalId>,
     /// Its machine.
+    #[serde(serialize_with = "as_object")]
     pub compute: Option<ComputeId>,
     /// What its machine costs an hour now.
     pub cost_per_hour: Money,
@@ -82,8 +100,10 @@ pub struct SessionView {
     /// When its lifetime is over.
     pub expires_at: Option<Timestamp>,
     /// How long it may go untouched.
+    #[serde(serialize_with = "atlas_core::duration::serialize_optional")]
     pub idle_ttl: Option<Duration>,
     /// How long it has gone untouched; `None` unless it is ready.
+    #[serde(serialize_with = "atlas_core::duration::serialize_optional")]
     pub idle_for: Option<Duration>,
     /// The last thing that went wrong with its machine.
     pub last_error: Option<String>,
@@ -93,22 +113,32 @@ pub struct SessionView {
     pub differs: Vec<&'static str>,
 }
 
+/// Where there is room for more about a machine later.
+#[expect(clippy::ref_option, reason = "what serde gives")]
+fn as_object<S: Serializer>(compute: &Option<ComputeId>, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct Machine<'a> {
+        id: &'a ComputeId,
+    }
+    compute.as_ref().map(|id| Machine { id }).serialize(serializer)
+}
+
 /// How a session stands.
-pub(crate) fn status(session: &SessionRecord, rental: Option<&RentalRecord>) -> Status {
+pub(crate) fn phase(session: &SessionRecord, rental: Option<&RentalRecord>) -> Phase {
     match &session.phase {
-        SessionPhase::Ended { .. } => Status::Ended,
-        SessionPhase::Ending { .. } => Status::Ending,
-        SessionPhase::Waiting { wait: Wait::Answer } => Status::Spawning,
-        SessionPhase::Waiting { .. } => Status::Waiting,
+        SessionPhase::Ended { .. } => Phase::Ended,
+        SessionPhase::Ending { .. } => Phase::Ending,
+        SessionPhase::Waiting { wait: Wait::Answer } => Phase::Spawning,
+        SessionPhase::Waiting { .. } => Phase::Waiting,
         SessionPhase::Served => match rental {
-            Some(rental) if rental.missing_since.is_some() => Status::Missing,
+            Some(rental) if rental.missing_since.is_some() => Phase::Missing,
             Some(rental) => match rental.power() {
-                Some(Power::Up) if rental.published().is_some() => Status::Ready,
-                Some(Power::Starting | Power::Up) | None => Status::Starting,
-                Some(Power::Stopping) => Status::Stopping,
-                Some(Power::Down) => Status::Stopped,
+                Some(Power::Up) if rental.published().is_some() => Phase::Ready,
+                Some(Power::Starting | Power::Up) | None => Phase::Starting,
+                Some(Power::Stopping) => Phase::Stopping,
+                Some(Power::Down) => Phase::Stopped,
             },
-            None => Status::Starting,
+            None => Phase::Starting,
         },
     }
 }
@@ -121,14 +151,20 @@ pub(crate) fn view(
     idle_for: Option<Duration>,
 ) -> SessionView {
     let rental = rentals.iter().find(|rental| Some(rental.id) == session.current);
-    let status = status(session, rental);
+    let phase = phase(session, rental);
+    let published = rental.and_then(|rental| rental.published()).filter(|_| phase == Phase::Ready);
     SessionView {
         id: session.id,
         user: session.user.clone(),
         key: session.key.clone(),
         provider: session.provider.clone(),
-        status,
+        phase,
+        reason: session.receipt().map(|receipt| receipt.reason),
         receipt: session.receipt().cloned(),
+        endpoint: published.map(|published| Address {
+            url: first_http(&published.ports).map(str::to_owned),
+            generation: published.generation,
+        }),
         rental: session.current,
         compute: rental.and_then(|rental| rental.compute.clone()),
         cost_per_hour: rentals.iter().map(|rental| rental.accrual.rate()).sum(),
@@ -136,7 +172,7 @@ pub(crate) fn view(
         created_at: session.created_at,
         expires_at: session.max_lifetime.map(|lifetime| session.created_at.plus(lifetime)),
         idle_ttl: session.idle_ttl,
-        idle_for: idle_for.filter(|_| status == Status::Ready),
+        idle_for: idle_for.filter(|_| phase == Phase::Ready),
         last_error: rental.and_then(|rental| rental.last_error.clone()),
         labels: session.labels.clone(),
         differs: Vec::new(),
@@ -165,7 +201,18 @@ pub struct Endpoint {
     pub expires_at: Option<Timestamp>,
 }
 
+fn first_http(ports: &[Port]) -> Option<&str> {
+    ports.iter().find(|port| port.protocol == Protocol::Http)?.url.as_deref()
+}
+
 impl Endpoint {
+    /// The address of its first http port: the one that was asked whether it is ready.
+    pub fn first_http(&self) -> Result<&str> {
+        first_http(&self.ports).ok_or_else(|| {
+            Error::validation(format!("machine {} has no http port; ask for one in the request", self.compute))
+        })
+    }
+
     /// The address of this port inside the machine.
     pub fn url(&self, container_port: u16) -> Result<&str> {
         self.ports

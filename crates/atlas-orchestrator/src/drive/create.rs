@@ -4,25 +4,25 @@
 //! is then sent once. What became of it is a second commit; a machine whose result can no longer be recorded is ended by
 //! its own caller.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use atlas_core::proof::Absence;
 use atlas_core::{
-    CallContext, Compute, ComputeId, Credentials, Effect, ErrorKind, Intent, Intents, Mark, Money, Proof, Provider,
-    SpawnOrder, SpawnToken, TokenKind, probe,
+    CallContext, Compute, ComputeId, Credentials, Effect, ErrorKind, Intent, Mark, Money, Proof, Provider, SpawnOrder,
+    SpawnToken, TokenKind, probe,
 };
 
 use super::Held;
+use super::intents::StoreIntents;
 use crate::books::{Expect, Read};
 use crate::events::{Event, What};
 use crate::inner::{Inner, Keys};
 use crate::leaving::Leave;
-use crate::rental::{self, Accrual, Holder, Power, RentalPhase, RentalRecord};
+use crate::rental::{self, Holder, Power, RentalPhase, RentalRecord};
 use crate::session::{Action, Input, Reason, Receipt, SessionPhase, SessionRecord, Wait, step};
 use crate::store::CommitError;
-use crate::{Error, RentalId, Result, Status};
+use crate::{Error, Phase, RentalId, Result};
 
 /// How often the result of a create is tried to be written before its machine is ended instead.
 const WRITE_TRIES: u32 = 5;
@@ -180,7 +180,11 @@ async fn record_answer(
         "a machine whose rental cannot be written was told to end");
 }
 
-async fn write_answer(inner: &Arc<Inner>, token: SpawnToken, answer: &atlas_core::Result<Compute>) -> Result<()> {
+pub(super) async fn write_answer(
+    inner: &Arc<Inner>,
+    token: SpawnToken,
+    answer: &atlas_core::Result<Compute>,
+) -> Result<()> {
     let Some(Read { record: mut rental, version }) = inner.books.rental(RentalId::new(token)).await? else {
         return Err(Error::Unreadable { row: token.to_string(), why: "its rental is gone".to_owned() });
     };
@@ -199,7 +203,7 @@ async fn write_answer(inner: &Arc<Inner>, token: SpawnToken, answer: &atlas_core
             if let Some(session) = session.as_mut()
                 && hold(inner, &mut session.record, &rental)
             {
-                let what = What::Status { status: Status::Starting };
+                let what = What::Phase { phase: Phase::Starting };
                 change = change.event(&Event::of_session(now, session.record.id, what));
             }
         }
@@ -364,93 +368,4 @@ async fn give_up(inner: &Arc<Inner>, held: &Held, session: Read<SessionRecord>) 
         inner.note_failure(&session.record, &why).await?;
     }
     Ok(())
-}
-
-/// Intents in the store: the rental and the session that names it, in one commit.
-#[derive(Debug)]
-struct StoreIntents<'a> {
-    inner: &'a Arc<Inner>,
-    held: &'a Held,
-    session: Read<SessionRecord>,
-    failure: Mutex<Option<Error>>,
-}
-
-impl<'a> StoreIntents<'a> {
-    fn new(inner: &'a Arc<Inner>, held: &'a Held, session: Read<SessionRecord>) -> Self {
-        Self { inner, held, session, failure: Mutex::new(None) }
-    }
-
-    fn failure(&self) -> Option<Error> {
-        self.failure.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
-
-    fn fail(&self, error: Error) -> atlas_core::Error {
-        let core = atlas_core::Error::unknown(error.to_string()).with_effect(Effect::NotSent);
-        *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
-        core
-    }
-}
-
-#[async_trait]
-impl Intents for StoreIntents<'_> {
-    async fn open(&self, intent: &Intent) -> atlas_core::Result<()> {
-        let Read { record: mut session, version } = self.session.clone();
-        let id = RentalId::new(intent.token());
-        let rental = RentalRecord {
-            id,
-            mark: intent.mark.clone(),
-            provider: intent.provider.clone(),
-            scope: intent.scope.clone(),
-            kind: intent.kind,
-            holder: Holder::Session(session.id),
-            opened_at: intent.opened_at,
-            not_after: intent.not_after,
-            opening: self.inner.opening,
-            epoch: 0,
-            phase: RentalPhase::Open,
-            compute: None,
-            was_read: false,
-            was_marked: false,
-            absence: Absence::new(),
-            missing_since: None,
-            generation: 0,
-            failures: 0,
-            last_error: None,
-            accrual: Accrual::begin(intent.opened_at, intent.price),
-            later: std::collections::BTreeMap::new(),
-        };
-        session.phase = SessionPhase::Waiting { wait: Wait::Answer };
-        session.current = Some(id);
-        session.rentals.push(id);
-        session.attempt = session.attempt.saturating_add(1);
-        session.starting_since.get_or_insert(intent.opened_at);
-        // Nobody searches for it while its answer is awaited.
-        let search_at = intent.opened_at.plus(self.inner.policy.create_timeout);
-        let due = session.deadline();
-        let what = What::Status { status: Status::Spawning };
-        self.inner
-            .books
-            .change()
-            .under(&self.held.key, self.held.fence)
-            .rental(&rental, Expect::New, Some(search_at))
-            .session(&session, Expect::At(version), due)
-            .event(&Event::of_session(intent.opened_at, session.id, what))
-            .commit()
-            .await
-            .map(|_| ())
-            .map_err(|error| self.fail(error.into()))
-    }
-
-    async fn bound(&self, token: SpawnToken, compute: &ComputeId) -> atlas_core::Result<()> {
-        let provider = self.inner.account(&self.session.record.provider).map_err(|error| self.fail(error))?;
-        let compute =
-            Compute::new(provider.id(), provider.traits().kind, compute.clone(), atlas_core::ComputeStatus::Starting);
-        write_answer(self.inner, token, &Ok(compute)).await.map_err(|error| self.fail(error))
-    }
-
-    async fn closed(&self, token: SpawnToken, proof: Proof) -> atlas_core::Result<()> {
-        let effect = if proof == Proof::NotSent { Effect::NotSent } else { Effect::Rejected };
-        let refusal = atlas_core::Error::unknown(proof.to_string()).with_effect(effect);
-        write_answer(self.inner, token, &Err(refusal)).await.map_err(|error| self.fail(error))
-    }
 }

@@ -12,7 +12,7 @@ use crate::events::{Event, What};
 use crate::inner::Inner;
 use crate::rental::{self, Holder, RentalPhase, RentalRecord, State};
 use crate::session::{Input, Reason, Receipt, SessionPhase, Wait, step};
-use crate::{RentalId, Result, Status};
+use crate::{Phase, RentalId, Result};
 
 pub(crate) async fn find(inner: &Arc<Inner>, held: &Held, mut rental: Read<RentalRecord>) -> Result<()> {
     if inner.is_sending(rental.record.mark.token) {
@@ -101,7 +101,7 @@ async fn bind_found(inner: &Arc<Inner>, held: &Held, rental: Read<RentalRecord>,
         && let Some(mut session) = inner.books.session(id).await?
     {
         if hold(inner, &mut session.record, &rental) {
-            change = change.event(&Event::of_session(now, id, What::Status { status: Status::Starting }));
+            change = change.event(&Event::of_session(now, id, What::Phase { phase: Phase::Starting }));
         }
         let due = inner.session_due(&session.record);
         change = change.session(&session.record, Expect::At(session.version), due);

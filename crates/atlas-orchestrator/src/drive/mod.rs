@@ -3,6 +3,7 @@
 mod create;
 mod find;
 mod forget;
+mod intents;
 mod missing;
 mod release;
 mod session;

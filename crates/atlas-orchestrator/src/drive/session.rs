@@ -230,14 +230,14 @@ mod tests {
         }
     }
 
-    fn silence(reason: Reason, seconds: u32) -> Option<Silence> {
+    fn silence(reason: Reason, seconds: u32) -> Silence {
         let (lasted, may_last) = (SECOND * seconds, SECOND * 600);
-        Some(Silence { reason, lasted, may_last, judged: 7, warning: SECOND * 60 })
+        Silence { reason, lasted, may_last, judged: 7, warning: SECOND * 60 }
     }
 
     #[test]
     fn p7_an_idle_session_is_warned_once_and_then_ended() {
-        let idle = |seconds: u32| silence(Reason::Idle, seconds);
+        let idle = |seconds: u32| Some(silence(Reason::Idle, seconds));
         assert_eq!(verdict(&Facts { silence: idle(0), ..facts() }), Verdict::Wait(SECOND * 540));
         let warned = verdict(&Facts { silence: idle(540), ..facts() });
         assert_eq!(warned, Verdict::Warn { reason: Reason::Idle, left: SECOND * 60, judged: Some(7) });
@@ -257,7 +257,7 @@ mod tests {
 
     #[test]
     fn a_lifetime_ends_even_who_is_in_use() {
-        let over = Facts { life_left: Some(Duration::ZERO), silence: silence(Reason::Idle, 0), ..facts() };
+        let over = Facts { life_left: Some(Duration::ZERO), silence: Some(silence(Reason::Idle, 0)), ..facts() };
         assert!(matches!(verdict(&over), Verdict::End { reason: Reason::Lifetime, judged: None, .. }));
     }
 

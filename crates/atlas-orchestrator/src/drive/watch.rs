@@ -248,7 +248,7 @@ impl Watched<'_> {
         let Read { record: mut rental, version } = self.rental;
         let inner = self.inner;
         let now = inner.now();
-        let before = self.session.as_ref().map(|read| crate::view::status(&read.record, Some(&rental)));
+        let before = self.session.as_ref().map(|read| crate::view::phase(&read.record, Some(&rental)));
         let old_generation = rental.published().map(|published| published.generation);
         rental.phase = RentalPhase::Held { power, published };
         rental.succeeded();
@@ -262,9 +262,9 @@ impl Watched<'_> {
         }
         let mut became_ready = false;
         if let Some(Read { record: mut session, version }) = self.session {
-            let status = crate::view::status(&session, Some(&rental));
-            if before != Some(status) {
-                change = change.event(&Event::of_session(now, session.id, What::Status { status }));
+            let phase = crate::view::phase(&session, Some(&rental));
+            if before != Some(phase) {
+                change = change.event(&Event::of_session(now, session.id, What::Phase { phase }));
             }
             if let Some(generation) = generation.filter(|generation| Some(*generation) != old_generation) {
                 change = change.event(&Event::of_session(now, session.id, What::EndpointChanged { generation }));

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 pub use stream::{EventStream, StreamItem};
 
 use crate::session::{Reason, Receipt};
-use crate::{RentalId, SessionId, Status};
+use crate::{Phase, RentalId, SessionId};
 
 /// One thing that happened. No event holds a key.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -38,9 +38,9 @@ pub enum What {
         user: String,
     },
     /// What people see of a session has changed.
-    Status {
+    Phase {
         /// To this.
-        status: Status,
+        phase: Phase,
     },
     /// Its endpoint is another one, or known for the first time; ask for it.
     EndpointChanged {

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use atlas_auth::{Entropy, SeededEntropy, Timestamp};
 use atlas_core::ComputeStatus;
 use atlas_orchestrator::store::{Cursor, Kind, Range, Store};
-use atlas_orchestrator::{Error, Orchestrator, Reason, SessionId, Status};
+use atlas_orchestrator::{Error, Orchestrator, Phase, Reason, SessionId};
 use atlas_sim::{Fault, Operation, Rule};
 
 use crate::world::{World, hours, minutes, pass, request, seconds};
@@ -40,11 +40,11 @@ impl Script<'_> {
         }
     }
 
-    async fn until(&mut self, id: SessionId, wanted: Status) {
+    async fn until(&mut self, id: SessionId, wanted: Phase) {
         let began = tokio::time::Instant::now();
         loop {
             let session = self.orchestrator.session(id).await.unwrap();
-            if session.view().await.unwrap().status == wanted {
+            if session.view().await.unwrap().phase == wanted {
                 return;
             }
             drop(self.orchestrator.touch(&id));
@@ -76,7 +76,7 @@ async fn life(crash_at: Option<u64>) -> u64 {
     script.maybe_crash().await;
     let id = *script.orchestrator.ensure("ada", request()).await.unwrap().id();
     script.maybe_crash().await;
-    script.until(id, Status::Ready).await;
+    script.until(id, Phase::Ready).await;
     let key = script.orchestrator.session(id).await.unwrap().endpoint().await.unwrap();
     let key = key.expect("it is ready").credentials.expose().to_owned();
     for _ in 0..100 {
@@ -85,16 +85,16 @@ async fn life(crash_at: Option<u64>) -> u64 {
     }
     script.orchestrator.stop(&id).await.unwrap();
     script.maybe_crash().await;
-    script.until(id, Status::Stopped).await;
+    script.until(id, Phase::Stopped).await;
     script.orchestrator.resume(&id).await.unwrap();
     script.maybe_crash().await;
-    script.until(id, Status::Ready).await;
+    script.until(id, Phase::Ready).await;
     let endpoint = script.orchestrator.session(id).await.unwrap().endpoint().await.unwrap().unwrap();
     assert_eq!(endpoint.credentials.expose(), key);
     let before = script.world.cloud.now();
     script.orchestrator.end(&id).await.unwrap();
     script.maybe_crash().await;
-    script.until(id, Status::Ended).await;
+    script.until(id, Phase::Ended).await;
     let ledger = script.world.cloud.ledger();
     assert_eq!(ledger.rents.len(), 1, "rented twice: {ledger:?}, crashed at {crash_at:?}");
     let ended = ledger.rents[0].ended_at.expect("it outlives its session");
@@ -132,7 +132,7 @@ async fn p1_a_crash_at_any_tenth_of_a_second_of_a_create_leaves_one_machine() {
             session.ready().await.unwrap();
             crate::world::keep_alive(&orchestrator, &session, minutes(6)).await;
             assert_eq!(world.cloud.live().len(), 1, "{fault:?} at {tenth}");
-            assert_eq!(session.view().await.unwrap().status, Status::Ready);
+            assert_eq!(session.view().await.unwrap().phase, Phase::Ready);
         }
     }
 }
@@ -274,10 +274,10 @@ async fn check_books(seed: u64, world: &World, orchestrator: &Orchestrator, live
     let mut wanted = Vec::new();
     for id in lived.keys() {
         let view = orchestrator.session(*id).await.unwrap().view().await.unwrap();
-        match view.status {
-            Status::Ended => {}
-            Status::Stopped | Status::Ready => wanted.extend(view.compute),
-            status => panic!("seed {seed}: so long after the last fault, {id} is {status}"),
+        match view.phase {
+            Phase::Ended => {}
+            Phase::Stopped | Phase::Ready => wanted.extend(view.compute),
+            phase => panic!("seed {seed}: so long after the last fault, {id} is {phase}"),
         }
     }
     let mut live = world.cloud.live();

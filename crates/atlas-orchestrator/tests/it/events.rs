@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use atlas_auth::{Clock, SeededEntropy};
-use atlas_orchestrator::{Reason, Status, StreamItem, What};
+use atlas_orchestrator::{Phase, Reason, StreamItem, What};
 use atlas_sim::{Fault, Operation, Rule};
 
 use crate::world::{
@@ -36,14 +36,14 @@ async fn p13_the_whole_life_of_a_session_is_told_in_order_without_gaps() {
         words(&items),
         [
             "created",
-            "status spawning",
-            "status starting",
-            "status ready",
+            "phase spawning",
+            "phase starting",
+            "phase ready",
             "endpoint_changed",
-            "status stopping",
-            "status stopped",
-            "status starting",
-            "status ready",
+            "phase stopping",
+            "phase stopped",
+            "phase starting",
+            "phase ready",
             "endpoint_changed",
             "ending_soon",
             "terminating",
@@ -106,7 +106,7 @@ async fn p13_the_first_item_is_the_present_state_and_nothing_between_is_missed()
     for (stream, strangers) in [(&mut all, true), (&mut one, false)] {
         let items = told(stream);
         let StreamItem::State(state) = &items[0] else { panic!("{items:?}") };
-        assert_eq!((state.len(), state[0].id, state[0].status), (1, *session.id(), Status::Ready));
+        assert_eq!((state.len(), state[0].id, state[0].phase), (1, *session.id(), Phase::Ready));
         let words = words(&items[1..]);
         assert!(words.contains(&"terminating".to_owned()) && words.contains(&"terminated".to_owned()), "{words:?}");
         assert_eq!(words.contains(&"created".to_owned()), strangers, "{words:?}");
@@ -211,7 +211,7 @@ async fn p13_the_end_of_a_lifetime_is_warned_of() {
         "{:?}",
         words(&items)
     );
-    assert_eq!(view(&session).await.status, Status::Ready);
+    assert_eq!(view(&session).await.phase, Phase::Ready);
 }
 
 #[tokio::test(start_paused = true)]
@@ -226,5 +226,5 @@ async fn p13_whoever_is_touched_again_is_warned_again() {
         assert_eq!(words(&told(&mut events)), ["ending_soon"]);
         orchestrator.touch(session.id()).unwrap();
     }
-    assert_eq!(view(&session).await.status, Status::Ready);
+    assert_eq!(view(&session).await.phase, Phase::Ready);
 }

@@ -4,7 +4,7 @@
 use atlas_auth::{Clock, SeededEntropy};
 use atlas_core::{Auth, ComputeRequest};
 use atlas_orchestrator::store::{Commit, Kind, Op, Row, RowKey, Store, WriteId};
-use atlas_orchestrator::{ReapOptions, Reason, Status, Why};
+use atlas_orchestrator::{Phase, ReapOptions, Reason, Why};
 use atlas_sim::{Fault, Operation, Rule};
 
 use crate::world::{World, hours, keep_alive, key_of, minutes, pass, ready, ready_with, request, seconds, view};
@@ -23,7 +23,7 @@ async fn history_01_a_restored_backup_ends_nobody_and_hands_out_no_machine_twice
     let orchestrator = world.open().await;
     let session = orchestrator.session(old).await.unwrap();
     keep_alive(&orchestrator, &session, hours(2)).await;
-    assert_eq!(view(&session).await.status, Status::Ready);
+    assert_eq!(view(&session).await.phase, Phase::Ready);
     assert_eq!(world.cloud.live().len(), 2, "young's machine is unknown to this store, so it is not its to end");
     let exposure = orchestrator.exposure().await.unwrap();
     assert_eq!(exposure.items.iter().filter(|item| item.why == Why::Alien).count(), 1);
@@ -100,7 +100,7 @@ async fn history_04_last_weeks_intent_in_a_restored_backup_makes_nothing() {
     let orchestrator = world.open().await;
     pass(minutes(30)).await;
     assert_eq!(world.cloud.ledger().rents.len(), 1, "a machine that nobody wants");
-    assert_eq!(view(&orchestrator.session(id).await.unwrap()).await.status, Status::Ended);
+    assert_eq!(view(&orchestrator.session(id).await.unwrap()).await.phase, Phase::Ended);
 }
 
 #[tokio::test(start_paused = true)]
@@ -111,7 +111,7 @@ async fn history_05_the_keys_of_another_account_end_nothing_and_prove_nothing() 
     world.cloud.use_key("theirs");
     orchestrator.end(session.id()).await.unwrap();
     pass(hours(3)).await;
-    assert_eq!(view(&session).await.status, Status::Ending);
+    assert_eq!(view(&session).await.phase, Phase::Ending);
     assert_eq!(world.cloud.live().len(), 1);
     assert_eq!(world.cloud.count(Operation::Terminate), 0, "not even told, where it would be taken for a success");
     world.cloud.use_key("mine");
@@ -137,7 +137,7 @@ async fn history_06_an_hour_of_short_lists_and_404s_loses_nobody_if_all_are_gone
         pass(seconds(30)).await;
     }
     for session in &sessions {
-        assert_eq!(view(session).await.status, Status::Ready);
+        assert_eq!(view(session).await.phase, Phase::Ready);
     }
     assert_eq!(world.cloud.ledger().rents.len(), 6);
     // Lists that leave machines out, for an hour: nobody is harmed, and no strays are invented.
@@ -319,7 +319,7 @@ async fn seen_a_second_node_beside_a_healthy_one_ends_nobody() {
         pass(minutes(1)).await;
     }
     for session in &sessions {
-        assert_eq!(view(session).await.status, Status::Ready);
+        assert_eq!(view(session).await.phase, Phase::Ready);
     }
     assert_eq!(world.cloud.live().len(), 20);
 }

@@ -1,6 +1,6 @@
 //! By key, and by the way out: touches and look-ups by key, users who leave and come back, late touches (rules P7, P10).
 
-use atlas_orchestrator::{Error, Orchestrator, Reason, Session, Status};
+use atlas_orchestrator::{Error, Orchestrator, Phase, Reason, Session};
 
 use crate::world::{World, hours, keep_alive, minutes, pass, ready, request, seconds, view};
 
@@ -30,7 +30,7 @@ async fn p7_who_leaves_is_ended_after_the_grace_and_who_comes_back_is_not() {
     );
     // From now on only silence ends bob, counted from his touch.
     pass(minutes(8)).await;
-    assert_eq!(view(&bob).await.status, Status::Ready);
+    assert_eq!(view(&bob).await.phase, Phase::Ready);
     assert_eq!(bob.ended().await.unwrap().receipt.unwrap().reason, Reason::Idle);
 }
 
@@ -45,7 +45,7 @@ async fn p7_leaving_never_lengthens_a_life_and_the_latest_grace_counts() {
     pass(seconds(20)).await;
     leave(&orchestrator, &bob).await;
     pass(seconds(60)).await;
-    assert_eq!(view(&bob).await.status, Status::Ready);
+    assert_eq!(view(&bob).await.phase, Phase::Ready);
     assert_eq!(bob.ended().await.unwrap().receipt.unwrap().reason, Reason::Left);
     assert_eq!(ada.ended().await.unwrap().receipt.unwrap().reason, Reason::Idle);
     assert!(left.elapsed() < minutes(11));
@@ -72,11 +72,11 @@ async fn p7_leaving_survives_a_restart_which_gives_the_grace_anew() {
     pass(seconds(60)).await;
     orchestrator.touch(&bob).unwrap();
     let ada = orchestrator.session(ada).await.unwrap();
-    assert_eq!(view(&ada).await.status, Status::Ready);
+    assert_eq!(view(&ada).await.phase, Phase::Ready);
     pass(seconds(20)).await;
     assert_eq!(ada.ended().await.unwrap().receipt.unwrap().reason, Reason::Left);
     pass(minutes(5)).await;
-    assert_eq!(view(&orchestrator.session(bob).await.unwrap()).await.status, Status::Ready);
+    assert_eq!(view(&orchestrator.session(bob).await.unwrap()).await.phase, Phase::Ready);
 }
 
 #[tokio::test(start_paused = true)]
@@ -95,7 +95,7 @@ async fn p7_whoever_came_back_is_back_after_a_restart_too() {
         let orchestrator = world.reopen().await;
         let session = orchestrator.session(*session.id()).await.unwrap();
         pass(minutes(8)).await;
-        assert_eq!(view(&session).await.status, Status::Ready);
+        assert_eq!(view(&session).await.phase, Phase::Ready);
         assert_eq!(session.ended().await.unwrap().receipt.unwrap().reason, Reason::Idle);
     }
 }
@@ -125,7 +125,7 @@ async fn p7_whoever_leaves_before_there_is_a_machine_gets_none() {
     world.cloud.set_capacity("h100", 9);
     assert_eq!(waiting.ended().await.unwrap().receipt.unwrap().reason, Reason::Left);
     keep_alive(&orchestrator, &back, minutes(2)).await;
-    assert_eq!((view(&back).await.status, world.cloud.live().len()), (Status::Starting, 1));
+    assert_eq!((view(&back).await.phase, world.cloud.live().len()), (Phase::Starting, 1));
 }
 
 #[tokio::test(start_paused = true)]
@@ -136,11 +136,11 @@ async fn p7_a_stopped_session_is_not_left_and_a_resume_is_a_return() {
     orchestrator.stop(session.id()).await.unwrap();
     leave(&orchestrator, &session).await;
     pass(hours(1)).await;
-    assert_eq!(view(&session).await.status, Status::Stopped);
+    assert_eq!(view(&session).await.phase, Phase::Stopped);
     orchestrator.resume(session.id()).await.unwrap();
     session.ready().await.unwrap();
     pass(minutes(8)).await;
-    assert_eq!(view(&session).await.status, Status::Ready);
+    assert_eq!(view(&session).await.phase, Phase::Ready);
 }
 
 #[tokio::test(start_paused = true)]
@@ -184,18 +184,18 @@ async fn p10_a_key_is_enough_to_touch_and_to_find_a_session_also_after_a_restart
             orchestrator.touch_key("ada").unwrap();
         }
         let found = orchestrator.session_of("ada").await.unwrap();
-        assert_eq!((*found.id(), view(&found).await.status), (id, Status::Ready));
+        assert_eq!((*found.id(), view(&found).await.phase), (id, Phase::Ready));
         orchestrator = world.reopen().await;
     }
     let other = orchestrator.session(*other.id()).await.unwrap();
-    assert_eq!(view(&other).await.status, Status::Ended, "a touch of one key touches no other");
+    assert_eq!(view(&other).await.phase, Phase::Ended, "a touch of one key touches no other");
     orchestrator.end(&id).await.unwrap();
     assert!(matches!(orchestrator.session_of("ada").await, Err(Error::NoSessionOf(_))), "the key is free");
     let next = ready(&orchestrator, "ada").await;
     pass(minutes(9)).await;
     orchestrator.touch_key("ada").unwrap();
     pass(minutes(9)).await;
-    assert_eq!(view(&next).await.status, Status::Ready, "the key leads to whoever bears it now");
+    assert_eq!(view(&next).await.phase, Phase::Ready, "the key leads to whoever bears it now");
     next.ended().await.unwrap();
     assert!(matches!(orchestrator.touch_key("ada"), Err(Error::NoSessionOf(_))));
 }

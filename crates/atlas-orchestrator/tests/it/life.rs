@@ -1,7 +1,7 @@
 //! The ordinary life of a session.
 
 use atlas_orchestrator::store::{RedbOptions, RedbStore, Store, StoreError};
-use atlas_orchestrator::{Error, Orchestrator, Reason, Status};
+use atlas_orchestrator::{Error, Orchestrator, Phase, Reason};
 
 use crate::world::{World, keep_alive, minutes, pass, ready, request, seconds, view};
 
@@ -10,14 +10,14 @@ async fn a_session_is_served_kept_by_touches_and_ended_when_idle() {
     let world = World::new();
     let orchestrator = world.open().await;
     let session = ready(&orchestrator, "ada").await;
-    assert_eq!(view(&session).await.status, Status::Ready);
+    assert_eq!(view(&session).await.phase, Phase::Ready);
     assert_eq!(world.cloud.live().len(), 1);
 
     keep_alive(&orchestrator, &session, minutes(30)).await;
-    assert_eq!(view(&session).await.status, Status::Ready);
+    assert_eq!(view(&session).await.phase, Phase::Ready);
 
     pass(minutes(9)).await;
-    assert_eq!(view(&session).await.status, Status::Ready, "nine minutes of silence are not ten");
+    assert_eq!(view(&session).await.phase, Phase::Ready, "nine minutes of silence are not ten");
     pass(minutes(1) + seconds(2)).await;
     let ended = session.ended().await.unwrap();
     assert_eq!(ended.receipt.unwrap().reason, Reason::Idle);
@@ -98,4 +98,46 @@ async fn a_store_that_is_held_is_waited_for_only_as_long_as_was_said() {
     });
     open(seconds(5)).await.unwrap().shutdown(seconds(1)).await.unwrap();
     stopping.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_is_shown_as_the_command_promises() {
+    let world = World::new();
+    let orchestrator = world.open().await;
+    let session = ready(&orchestrator, "ada").await;
+    pass(seconds(60)).await;
+    let endpoint = session.endpoint().await.unwrap().unwrap();
+    assert_eq!(endpoint.first_http().unwrap(), endpoint.url(8000).unwrap());
+    let live = serde_json::to_value(view(&session).await).unwrap();
+    orchestrator.end(session.id()).await.unwrap();
+    let ended = serde_json::to_value(session.ended().await.unwrap()).unwrap();
+
+    let shown = |value: &serde_json::Value| {
+        let fields = ["user", "key", "phase", "reason", "endpoint", "compute", "idle_ttl", "idle_for", "expires_at"];
+        fields.map(|field| format!("{field}: {}", value[field])).join("\n")
+    };
+    insta::assert_snapshot!(shown(&live), @r#"
+    user: "ada"
+    key: "ada"
+    phase: "ready"
+    reason: null
+    endpoint: {"generation":1,"url":"https://mock-pn53ziacuf-8000.mock.invalid/"}
+    compute: {"id":"mock-pn53ziacuf"}
+    idle_ttl: "10m"
+    idle_for: "59s"
+    expires_at: "2027-01-16T08:00:00.000Z"
+    "#);
+    insta::assert_snapshot!(shown(&ended), @r#"
+    user: "ada"
+    key: "ada"
+    phase: "ended"
+    reason: "asked"
+    endpoint: null
+    compute: null
+    idle_ttl: "10m"
+    idle_for: null
+    expires_at: "2027-01-16T08:00:00.000Z"
+    "#);
+    assert_eq!(live["id"], session.id().to_string());
+    assert!(live["cost_so_far"].is_string());
 }

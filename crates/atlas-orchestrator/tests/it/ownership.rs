@@ -3,7 +3,7 @@
 use atlas_core::config::AlienPolicy;
 use atlas_core::{Auth, ComputeRequest, Deployment, Provider};
 use atlas_orchestrator::store::suite::{Fault as StoreFault, FaultyStore};
-use atlas_orchestrator::{FindingKind, ReapOptions, Reason, Status, Why};
+use atlas_orchestrator::{FindingKind, Phase, ReapOptions, Reason, Why};
 use atlas_sim::{Fault, Operation, Rule};
 use std::sync::Arc;
 
@@ -66,8 +66,8 @@ async fn o3_another_accounts_not_found_proves_nothing_and_ends_nobody() {
     world.cloud.use_key("two");
     orchestrator.end(bob.id()).await.unwrap();
     keep_alive(&orchestrator, &ada, hours(2)).await;
-    assert_eq!(view(&bob).await.status, Status::Ending, "a delete that answers 404 elsewhere ended nothing");
-    assert_ne!(view(&ada).await.status, Status::Ended);
+    assert_eq!(view(&bob).await.phase, Phase::Ending, "a delete that answers 404 elsewhere ended nothing");
+    assert_ne!(view(&ada).await.phase, Phase::Ended);
     assert_eq!(world.cloud.live().len(), 2);
     let exposure = orchestrator.exposure().await.unwrap();
     let releasing = exposure.items.iter().find(|item| matches!(item.why, Why::Releasing { .. })).unwrap();
@@ -77,8 +77,8 @@ async fn o3_another_accounts_not_found_proves_nothing_and_ends_nobody() {
     );
     world.cloud.use_key("one");
     keep_alive(&orchestrator, &ada, minutes(5)).await;
-    assert_eq!(view(&bob).await.status, Status::Ended);
-    assert_eq!(view(&ada).await.status, Status::Ready);
+    assert_eq!(view(&bob).await.phase, Phase::Ended);
+    assert_eq!(view(&ada).await.phase, Phase::Ready);
 }
 
 #[tokio::test(start_paused = true)]
@@ -88,7 +88,7 @@ async fn o3_history_26_a_rotated_key_joins_by_a_listing_that_shows_a_live_machin
     let session = ready(&orchestrator, "ada").await;
     world.cloud.rotate_key("two");
     keep_alive(&orchestrator, &session, minutes(30)).await;
-    assert_eq!(view(&session).await.status, Status::Ready);
+    assert_eq!(view(&session).await.phase, Phase::Ready);
     orchestrator.end(session.id()).await.unwrap();
     session.ended().await.unwrap();
     assert!(world.cloud.live().is_empty());
@@ -107,11 +107,11 @@ async fn o3_history_26_where_no_machine_vouches_an_operator_does() {
     world.cloud.rotate_key("two");
     world.cloud.vanish(&machine).unwrap();
     pass(hours(1)).await;
-    assert_eq!(view(&session).await.status, Status::Ending, "its end is unproven under a key that nothing vouches for");
+    assert_eq!(view(&session).await.phase, Phase::Ending, "its end is unproven under a key that nothing vouches for");
     let rental = world.holders().await.into_keys().next().unwrap().parse().unwrap();
     orchestrator.join_scope(&world.provider(), rental).await.unwrap();
     pass(minutes(5)).await;
-    assert_eq!(view(&session).await.status, Status::Ended);
+    assert_eq!(view(&session).await.phase, Phase::Ended);
 }
 
 #[tokio::test(start_paused = true)]
@@ -177,7 +177,7 @@ async fn o4_a_live_sessions_machine_under_a_new_id_is_not_a_stray() {
     let moved = world.cloud.migrate(&world.only_machine()).unwrap();
     keep_alive(&orchestrator, &session, minutes(30)).await;
     assert_eq!(world.cloud.live(), [moved]);
-    assert_eq!(view(&session).await.status, Status::Ready);
+    assert_eq!(view(&session).await.phase, Phase::Ready);
 }
 
 #[tokio::test(start_paused = true)]
@@ -246,10 +246,10 @@ async fn o5_an_operator_writes_off_what_no_cloud_will_confirm_and_says_why() {
     assert!(orchestrator.write_off(rental, "no").await.is_err(), "it serves a living session");
     orchestrator.end(session.id()).await.unwrap();
     pass(minutes(5)).await;
-    assert_eq!(view(&session).await.status, Status::Ending);
+    assert_eq!(view(&session).await.phase, Phase::Ending);
     assert!(orchestrator.write_off(rental, "  ").await.is_err(), "without a reason");
     orchestrator.write_off(rental, "the account was closed").await.unwrap();
-    assert_eq!(view(&session).await.status, Status::Ended);
+    assert_eq!(view(&session).await.phase, Phase::Ended);
     assert!(orchestrator.exposure().await.unwrap().items.is_empty());
 }
 
@@ -310,7 +310,7 @@ async fn o2_history_14_a_deployment_whose_name_begins_like_ours_is_not_ours() {
     assert!(orchestrator.reap(ReapOptions::default().aliens(true)).await.unwrap().findings.is_empty());
     pass(minutes(4)).await;
     assert_eq!(world.cloud.live().len(), 1);
-    assert_eq!(view(&session).await.status, Status::Ready);
+    assert_eq!(view(&session).await.phase, Phase::Ready);
     assert!(
         ours.cloud.list(&atlas_core::CallContext::new(), &atlas_core::ComputeFilter::all()).await.unwrap().len() == 1
     );

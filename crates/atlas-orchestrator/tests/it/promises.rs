@@ -5,7 +5,7 @@ use std::sync::Arc;
 use atlas_core::{ComputeStatus, GoneRule};
 use atlas_orchestrator::store::Kind;
 use atlas_orchestrator::store::suite::{Fault as StoreFault, FaultyStore};
-use atlas_orchestrator::{Error, OnLoss, Reason, Status, Why};
+use atlas_orchestrator::{Error, OnLoss, Phase, Reason, Why};
 use atlas_sim::{Fault, Operation, Outcome, Rule};
 
 use crate::world::{
@@ -26,8 +26,8 @@ async fn p1_an_ending_is_one_commit_with_its_event_its_key_and_its_receipt() {
     let ending = view(&session).await;
     let receipt = ending.receipt.unwrap();
     assert_eq!(
-        (ending.status, receipt.reason, &*receipt.evidence, &*receipt.asked_by),
-        (Status::Ending, Reason::Asked, "the demo is over", "grace")
+        (ending.phase, receipt.reason, &*receipt.evidence, &*receipt.asked_by),
+        (Phase::Ending, Reason::Asked, "the demo is over", "grace")
     );
     assert_eq!(words(&told(&mut events)), ["terminating"]);
     assert_eq!(world.phases().await["releasing"], 1);
@@ -44,10 +44,10 @@ async fn p1_a_session_has_ended_only_when_all_its_machines_are_proven_gone() {
     orchestrator.end(session.id()).await.unwrap();
     for _ in 0..11 {
         pass(minutes(5)).await;
-        assert_eq!(view(&session).await.status, Status::Ending, "200 is not done");
+        assert_eq!(view(&session).await.phase, Phase::Ending, "200 is not done");
     }
     pass(minutes(10)).await;
-    assert_eq!(view(&session).await.status, Status::Ended);
+    assert_eq!(view(&session).await.phase, Phase::Ended);
     // An ending is irrevocable, and all who come later are told.
     orchestrator.end(session.id()).await.unwrap();
     assert!(matches!(orchestrator.stop(session.id()).await, Err(Error::Over { .. })));
@@ -137,7 +137,7 @@ async fn p3_history_15_of_two_found_the_oldest_is_bound_and_the_other_ended() {
     let ledger = world.cloud.ledger();
     assert_eq!(ledger.rents.len(), 2);
     assert_eq!(world.only_machine(), view(&session).await.compute.unwrap());
-    assert_eq!(view(&session).await.status, Status::Ready);
+    assert_eq!(view(&session).await.phase, Phase::Ready);
 }
 
 #[tokio::test(start_paused = true)]
@@ -153,7 +153,7 @@ async fn p3_history_15_a_twin_beside_a_bound_machine_is_found_by_the_reaper() {
     world.cloud.clone_machine(&machine).unwrap();
     keep_alive(&orchestrator, &session, minutes(10)).await;
     assert_eq!(world.only_machine(), machine);
-    assert_eq!(view(&session).await.status, Status::Ready);
+    assert_eq!(view(&session).await.phase, Phase::Ready);
 }
 
 #[tokio::test(start_paused = true)]
@@ -165,7 +165,7 @@ async fn p4_a_terminate_that_fails_for_days_is_tried_with_back_off_priced_visibl
     world.cloud.inject(Rule::on(Operation::Terminate, Fault::Errs).during(hours(12)));
     orchestrator.end(session.id()).await.unwrap();
     pass(hours(11)).await;
-    assert_eq!(view(&session).await.status, Status::Ending);
+    assert_eq!(view(&session).await.phase, Phase::Ending);
     let tries = world.cloud.count(Operation::Terminate);
     assert!((600..2_000).contains(&tries), "{tries} tries in eleven hours");
     let exposure = orchestrator.exposure().await.unwrap();
@@ -176,7 +176,7 @@ async fn p4_a_terminate_that_fails_for_days_is_tried_with_back_off_priced_visibl
     let failed = words(&told(&mut events)).iter().filter(|word| *word == "terminate_failed").count();
     assert!((5..20).contains(&failed), "{failed} events of one machine");
     pass(hours(2)).await;
-    assert_eq!(view(&session).await.status, Status::Ended);
+    assert_eq!(view(&session).await.phase, Phase::Ended);
     assert!(world.cloud.live().is_empty());
 }
 
@@ -191,12 +191,12 @@ async fn p4_one_not_found_does_not_close_where_the_cloud_needs_two_and_a_listing
     world.cloud.hide(&machine, seconds(8)).unwrap();
     orchestrator.end(session.id()).await.unwrap();
     pass(seconds(7)).await;
-    assert_eq!(view(&session).await.status, Status::Ending, "two not-founds must be ten seconds apart");
+    assert_eq!(view(&session).await.phase, Phase::Ending, "two not-founds must be ten seconds apart");
     pass(minutes(10)).await;
-    assert_eq!(view(&session).await.status, Status::Ending);
+    assert_eq!(view(&session).await.phase, Phase::Ending);
     world.cloud.vanish(&machine).unwrap();
     let ended = session.ended().await.unwrap();
-    assert_eq!(ended.status, Status::Ended);
+    assert_eq!(ended.phase, Phase::Ended);
 }
 
 #[tokio::test(start_paused = true)]
@@ -206,18 +206,14 @@ async fn p4_where_only_a_status_proves_a_not_found_never_does() {
     let session = ready(&orchestrator, "ada").await;
     orchestrator.end(session.id()).await.unwrap();
     pass(hours(5)).await;
-    assert_eq!(
-        view(&session).await.status,
-        Status::Ending,
-        "this cloud forgets at once, and only its word would prove"
-    );
+    assert_eq!(view(&session).await.phase, Phase::Ending, "this cloud forgets at once, and only its word would prove");
     assert_eq!(orchestrator.exposure().await.unwrap().items.len(), 1);
 
     let world = World::with(|cloud| cloud.gone(GoneRule::StatusOnly).remembers(hours(1)));
     let orchestrator = world.open().await;
     let session = ready(&orchestrator, "ada").await;
     orchestrator.end(session.id()).await.unwrap();
-    assert_eq!(session.ended().await.unwrap().status, Status::Ended);
+    assert_eq!(session.ended().await.unwrap().phase, Phase::Ended);
 }
 
 #[tokio::test(start_paused = true)]
@@ -229,7 +225,7 @@ async fn p4_history_10_a_machine_never_read_back_cannot_be_gone_within_its_settl
     assert_eq!(world.cloud.live().len(), 1);
     orchestrator.end(session.id()).await.unwrap();
     pass(seconds(60)).await;
-    assert_eq!(view(&session).await.status, Status::Ending, "404 is not gone: it has not appeared yet");
+    assert_eq!(view(&session).await.phase, Phase::Ending, "404 is not gone: it has not appeared yet");
     session.ended().await.unwrap();
     assert!(world.cloud.live().is_empty());
 }
@@ -253,7 +249,7 @@ async fn p4_history_10_a_stranger_under_a_reused_id_is_not_ended() {
         world.cloud.reuse_id(&machine, name).unwrap();
         world.cloud.heal();
         let ended = session.ended().await.unwrap();
-        assert_eq!(ended.status, Status::Ended);
+        assert_eq!(ended.phase, Phase::Ended);
         pass(minutes(10)).await;
         assert_eq!(world.cloud.live(), [machine], "a stranger's machine was ended ({name})");
     }
@@ -267,7 +263,7 @@ async fn p4_history_10_a_stranger_under_a_live_sessions_id_is_not_its_machine() 
     let machine = world.only_machine();
     world.cloud.reuse_id(&machine, "database").unwrap();
     keep_alive(&orchestrator, &session, minutes(5)).await;
-    assert_eq!(view(&session).await.status, Status::Missing);
+    assert_eq!(view(&session).await.phase, Phase::Missing);
     keep_alive(&orchestrator, &session, minutes(9)).await;
     let ended = session.ended().await.unwrap();
     assert_eq!(ended.receipt.unwrap().reason, Reason::Lost);
@@ -283,11 +279,11 @@ async fn p5_a_machine_that_is_hidden_for_ten_minutes_is_missing_billed_and_comes
     world.cloud.hide(&world.only_machine(), minutes(10)).unwrap();
     keep_alive(&orchestrator, &session, minutes(5)).await;
     let missing = view(&session).await;
-    assert_eq!(missing.status, Status::Missing);
+    assert_eq!(missing.phase, Phase::Missing);
     assert!(missing.cost_per_hour > atlas_core::Money::ZERO, "billed on");
     assert!(session.endpoint().await.unwrap().is_none(), "nobody knows what answers there");
     keep_alive(&orchestrator, &session, minutes(6)).await;
-    assert_eq!(view(&session).await.status, Status::Ready);
+    assert_eq!(view(&session).await.phase, Phase::Ready);
     assert_eq!(key_of(&session).await, key);
 }
 
@@ -299,7 +295,7 @@ async fn p5_history_06_what_is_missing_for_a_quarter_of_an_hour_is_lost_and_told
     let machine = world.only_machine();
     world.cloud.hide(&machine, hours(1)).unwrap();
     keep_alive(&orchestrator, &session, minutes(14)).await;
-    assert_eq!(view(&session).await.status, Status::Missing);
+    assert_eq!(view(&session).await.phase, Phase::Missing);
     let ended = session.ended().await.unwrap();
     assert_eq!(ended.receipt.unwrap().reason, Reason::Lost);
     let last = world.cloud.calls().into_iter().rfind(|call| call.operation == Operation::Terminate).unwrap();
@@ -317,7 +313,7 @@ async fn p5_a_search_that_was_not_complete_makes_nobody_lost() {
     world.cloud.hide(&world.only_machine(), hours(2)).unwrap();
     world.cloud.inject(Rule::on(Operation::Find, Fault::LooksPartly).during(hours(2)));
     keep_alive(&orchestrator, &session, hours(2) + minutes(2)).await;
-    assert_eq!(view(&session).await.status, Status::Ready);
+    assert_eq!(view(&session).await.phase, Phase::Ready);
 }
 
 #[tokio::test(start_paused = true)]
@@ -346,7 +342,7 @@ async fn p5_reads_that_deny_what_listings_show_take_nothing_from_anybody() {
     world.cloud.inject(Rule::on(Operation::Get, Fault::AnotherAccount).only(&machine).during(hours(1)));
     let spawned = world.cloud.count(Operation::Spawn);
     keep_alive(&orchestrator, &session, hours(1) + minutes(2)).await;
-    assert_eq!(view(&session).await.status, Status::Ready);
+    assert_eq!(view(&session).await.phase, Phase::Ready);
     assert_eq!(world.cloud.count(Operation::Spawn), spawned);
     assert_eq!(world.cloud.live(), [machine]);
 }
@@ -371,7 +367,7 @@ async fn p5_if_many_vanish_at_once_nothing_there_is_lost() {
     }
     pass(minutes(2)).await;
     for session in &sessions {
-        assert_eq!(view(session).await.status, Status::Ready);
+        assert_eq!(view(session).await.phase, Phase::Ready);
     }
     let words = words(&told(&mut events));
     let told_many = words.iter().filter(|word| *word == "many_missing").count();
@@ -403,7 +399,7 @@ async fn p6_stop_and_start_keep_the_keys_and_any_opening_hands_them_out_again() 
     let key = key_of(&session).await;
     orchestrator.stop(&id).await.unwrap();
     pass(seconds(5)).await;
-    assert_eq!(view(&session).await.status, Status::Stopped);
+    assert_eq!(view(&session).await.phase, Phase::Stopped);
     let orchestrator = world.reopen().await;
     orchestrator.resume(&id).await.unwrap();
     let session = orchestrator.session(id).await.unwrap();
@@ -439,7 +435,7 @@ async fn p6_history_23_a_missing_or_wrong_master_key_hands_out_no_key_and_goes_o
         let exposure = orchestrator.exposure().await.unwrap();
         assert!(exposure.items.iter().any(|item| matches!(item.why, Why::NoMasterKey { .. })), "{exposure:?}");
         assert_eq!(ada.ended().await.unwrap().receipt.unwrap().reason, Reason::Idle);
-        assert_eq!(view(&bob).await.status, Status::Ready);
+        assert_eq!(view(&bob).await.phase, Phase::Ready);
         assert_eq!(world.cloud.live().len(), 1);
         // The right key comes back, and bob's key with it.
         world.kill();
@@ -506,7 +502,7 @@ async fn p7_history_12_three_days_down_end_nobody_as_idle_and_lifetimes_count_on
     assert_eq!(bob.receipt.unwrap().reason, Reason::Lifetime);
     let ada = orchestrator.session(ada).await.unwrap();
     pass(minutes(1)).await;
-    assert_eq!(view(&ada).await.status, Status::Ready, "nobody could touch it while Atlas was down");
+    assert_eq!(view(&ada).await.phase, Phase::Ready, "nobody could touch it while Atlas was down");
     // Its eight minutes of silence count all the same.
     pass(minutes(2)).await;
     assert_eq!(ada.ended().await.unwrap().receipt.unwrap().reason, Reason::Idle);
@@ -535,12 +531,12 @@ async fn p7_history_13_a_wall_clock_that_jumps_a_day_ends_nobody() {
         pass(minutes(1)).await;
         world.clock.jump(hours(24), back);
         pass(minutes(8)).await;
-        assert_eq!(view(&session).await.status, Status::Ready);
+        assert_eq!(view(&session).await.phase, Phase::Ready);
         keep_alive(&orchestrator, &session, minutes(160)).await;
-        assert_eq!(view(&session).await.status, Status::Ready);
+        assert_eq!(view(&session).await.phase, Phase::Ready);
         // And neither idle time nor lifetime has stopped.
         pass(minutes(12)).await;
-        assert_eq!(view(&session).await.status, Status::Ended);
+        assert_eq!(view(&session).await.phase, Phase::Ended);
     }
 }
 
@@ -554,7 +550,7 @@ async fn p7_history_13_a_wall_clock_set_back_over_a_restart_stops_no_deadline() 
     let orchestrator = world.reopen().await;
     let session = orchestrator.session(id).await.unwrap();
     keep_alive(&orchestrator, &session, minutes(110)).await;
-    assert_eq!(view(&session).await.status, Status::Ready);
+    assert_eq!(view(&session).await.phase, Phase::Ready);
     pass(minutes(9)).await;
     assert_eq!(session.ended().await.unwrap().receipt.unwrap().reason, Reason::Lifetime);
 }
@@ -569,8 +565,8 @@ async fn p7_history_08_whoever_touches_in_the_last_moment_stays_and_whoever_is_l
         pass(std::time::Duration::from_millis(4_000 + early * 75)).await;
         let touched = orchestrator.touch(session.id());
         pass(seconds(3)).await;
-        let status = view(&session).await.status;
-        assert_eq!(touched.is_ok(), status == Status::Ready, "touched {touched:?}, and it is {status}");
+        let phase = view(&session).await.phase;
+        assert_eq!(touched.is_ok(), phase == Phase::Ready, "touched {touched:?}, and it is {phase}");
     }
 }
 
@@ -587,7 +583,7 @@ async fn p9_history_09_a_stopper_that_sleeps_does_not_stop_whoever_came_back() {
     session.ready().await.unwrap();
     assert!(world.cloud.count(Operation::Stop) == 1, "it was ready before the stop that was under way had landed");
     keep_alive(&orchestrator, &session, minutes(3)).await;
-    assert_eq!(view(&session).await.status, Status::Ready);
+    assert_eq!(view(&session).await.phase, Phase::Ready);
     assert_eq!(world.cloud.machines()[0].status, ComputeStatus::Running);
     let switches: Vec<_> = world
         .cloud
@@ -609,7 +605,7 @@ async fn p9_a_lost_answer_to_a_stop_or_a_start_is_repaired_by_a_read() {
         world.cloud.inject(Rule::on(Operation::Start, fault));
         orchestrator.stop(session.id()).await.unwrap();
         pass(seconds(10)).await;
-        assert_eq!(view(&session).await.status, Status::Stopped);
+        assert_eq!(view(&session).await.phase, Phase::Stopped);
         assert!(matches!(session.endpoint().await, Err(Error::Core(_))), "it must be resumed first");
         orchestrator.resume(session.id()).await.unwrap();
         session.ready().await.unwrap();
@@ -624,11 +620,11 @@ async fn p9_a_cloud_that_lies_about_a_stop_for_a_minute_stops_nobody() {
     let session = ready(&orchestrator, "ada").await;
     world.cloud.inject(Rule::on(Operation::Get, Fault::LiesStatus(ComputeStatus::Stopped)).during(minutes(2)));
     keep_alive(&orchestrator, &session, minutes(5)).await;
-    assert_eq!(view(&session).await.status, Status::Ready);
+    assert_eq!(view(&session).await.phase, Phase::Ready);
     assert_eq!(world.cloud.count(Operation::Stop), 0, "nobody had asked for a stop");
     // Idle time counts again.
     pass(minutes(12)).await;
-    assert_eq!(view(&session).await.status, Status::Ended);
+    assert_eq!(view(&session).await.phase, Phase::Ended);
 }
 
 #[tokio::test(start_paused = true)]
@@ -674,7 +670,7 @@ async fn p10_ensure_is_a_durable_touch() {
     // Nothing else ran: the touch was on disk before `ensure` returned.
     let orchestrator = world.reopen().await;
     pass(minutes(9)).await;
-    assert_eq!(view(&orchestrator.session(id).await.unwrap()).await.status, Status::Ready);
+    assert_eq!(view(&orchestrator.session(id).await.unwrap()).await.phase, Phase::Ready);
 }
 
 #[tokio::test(start_paused = true)]
@@ -840,7 +836,7 @@ async fn p12_neither_the_proxys_answer_nor_a_refusal_nor_a_wrong_path_is_readine
     let orchestrator = world.open().await;
     let session = orchestrator.ensure("ada", request()).await.unwrap();
     pass(minutes(1)).await;
-    assert_eq!(view(&session).await.status, Status::Starting);
+    assert_eq!(view(&session).await.phase, Phase::Starting);
     assert!(session.endpoint().await.unwrap().is_none());
     session.ready().await.unwrap();
 
@@ -864,8 +860,8 @@ async fn p12_neither_the_proxys_answer_nor_a_refusal_nor_a_wrong_path_is_readine
         let machine = world.only_machine();
         world.cloud.set_answer(&machine, answer).unwrap();
         pass(minutes(1)).await;
-        let status = view(&session).await.status;
-        assert_eq!(status == Status::Ready, is_ready, "{path:?} answers {answer}: {status}");
+        let phase = view(&session).await.phase;
+        assert_eq!(phase == Phase::Ready, is_ready, "{path:?} answers {answer}: {phase}");
     }
 }
 
@@ -875,12 +871,12 @@ async fn p12_before_ready_only_the_start_timeout_counts_and_idle_time_starts_at_
     let orchestrator = world.open().await;
     let session = orchestrator.ensure("ada", request()).await.unwrap();
     pass(minutes(14)).await;
-    assert_eq!(view(&session).await.status, Status::Starting, "ten minutes without a touch are nothing before ready");
+    assert_eq!(view(&session).await.phase, Phase::Starting, "ten minutes without a touch are nothing before ready");
     session.ready().await.unwrap();
     pass(minutes(9)).await;
-    assert_eq!(view(&session).await.status, Status::Ready);
+    assert_eq!(view(&session).await.phase, Phase::Ready);
     pass(minutes(2)).await;
-    assert_eq!(view(&session).await.status, Status::Ended);
+    assert_eq!(view(&session).await.phase, Phase::Ended);
 }
 
 #[tokio::test(start_paused = true)]
@@ -906,14 +902,14 @@ async fn a_maximum_life_ends_even_who_is_in_use() {
     let orchestrator = world.open().await;
     let session = ready_with(&orchestrator, "ada", request().max_lifetime(hours(1))).await;
     keep_alive(&orchestrator, &session, minutes(59)).await;
-    assert_eq!(view(&session).await.status, Status::Ready);
+    assert_eq!(view(&session).await.phase, Phase::Ready);
     pass(minutes(1) + seconds(2)).await;
     assert_eq!(view(&session).await.receipt.unwrap().reason, Reason::Lifetime);
     // Stopping does not prolong it.
     let session = ready_with(&orchestrator, "bob", request().max_lifetime(hours(1))).await;
     orchestrator.stop(session.id()).await.unwrap();
     pass(minutes(59)).await;
-    assert_eq!(view(&session).await.status, Status::Stopped, "idle time stands still while it is stopped");
+    assert_eq!(view(&session).await.phase, Phase::Stopped, "idle time stands still while it is stopped");
     let ended = session.ended().await.unwrap();
     assert_eq!(ended.receipt.unwrap().reason, Reason::Lifetime);
 }
@@ -948,7 +944,7 @@ async fn p14_shutdown_refuses_touches_stores_activity_and_leaves_machines_runnin
     assert_eq!(world.cloud.live().len(), 1);
     let orchestrator = world.reopen().await;
     pass(minutes(9)).await;
-    assert_eq!(view(&orchestrator.session(*session.id()).await.unwrap()).await.status, Status::Ready);
+    assert_eq!(view(&orchestrator.session(*session.id()).await.unwrap()).await.phase, Phase::Ready);
 }
 
 #[tokio::test(start_paused = true)]
@@ -983,7 +979,7 @@ async fn p14_a_callers_future_that_is_dropped_stops_nothing() {
     assert!(gone.await.is_err());
     pass(seconds(30)).await;
     let session = orchestrator.ensure("ada", request()).await.unwrap();
-    assert_eq!(view(&session).await.status, Status::Ready);
+    assert_eq!(view(&session).await.phase, Phase::Ready);
     let gone = tokio::time::timeout(seconds(3), async {
         orchestrator.end(session.id()).await.unwrap();
         session.ended().await.unwrap();
@@ -1014,7 +1010,7 @@ async fn p14_an_account_that_is_gone_from_the_configuration_is_exposure_and_no_r
     let orchestrator = world.open().await;
     let session = orchestrator.session(id).await.unwrap();
     pass(minutes(20)).await;
-    assert_eq!(view(&session).await.status, Status::Ended);
+    assert_eq!(view(&session).await.phase, Phase::Ended);
     assert!(world.cloud.live().is_empty());
 }
 
@@ -1025,7 +1021,7 @@ async fn p15_what_a_cloud_says_of_an_action_is_believed_only_when_a_read_shows_i
     let orchestrator = world.open().await;
     let session = orchestrator.ensure("ada", request().on_loss(OnLoss::Replace)).await.unwrap();
     pass(minutes(5)).await;
-    assert_ne!(view(&session).await.status, Status::Ready, "the cloud said yes and made nothing");
+    assert_ne!(view(&session).await.phase, Phase::Ready, "the cloud said yes and made nothing");
     session.ready().await.unwrap();
     assert_eq!(world.cloud.live().len(), 1);
     let started = world.cloud.calls().into_iter().filter(|call| call.operation == Operation::Spawn);
@@ -1051,15 +1047,15 @@ async fn history_16_on_a_full_disk_endings_still_go_through() {
         orchestrator.end(unknown.id()).await.unwrap();
         pass(minutes(12)).await;
         for session in [&asked, &idle, &lifetime, &unknown] {
-            assert_eq!(view(session).await.status, Status::Ended);
+            assert_eq!(view(session).await.phase, Phase::Ended);
         }
-        assert_eq!(view(&used).await.status, Status::Ready);
+        assert_eq!(view(&used).await.phase, Phase::Ready);
         assert_eq!(world.cloud.live().len(), 1);
         let told = world.cloud.count(Operation::Terminate) - terminates;
         assert!(told <= 12, "{told} terminates for four machines");
         store.always(StoreFault::None);
         pass(minutes(1)).await;
-        assert_eq!(view(&used).await.status, Status::Ready);
+        assert_eq!(view(&used).await.phase, Phase::Ready);
     }
 }
 
@@ -1072,12 +1068,12 @@ async fn p1_a_store_that_cannot_write_ends_nobody_and_forgets_nobody() {
     let mut events = orchestrator.events().await.unwrap();
     store.always(StoreFault::Unavailable);
     pass(minutes(30)).await;
-    assert_eq!(view(&session).await.status, Status::Ready, "an ending that is not written is none");
+    assert_eq!(view(&session).await.phase, Phase::Ready, "an ending that is not written is none");
     assert_eq!(world.cloud.live().len(), 1);
     assert!(numbered(&told(&mut events)).is_empty());
     store.always(StoreFault::None);
     // A touch in time takes back what could not be written.
     let touched = orchestrator.touch(session.id());
     pass(seconds(5)).await;
-    assert_eq!(touched.is_ok(), view(&session).await.status == Status::Ready);
+    assert_eq!(touched.is_ok(), view(&session).await.phase == Phase::Ready);
 }

@@ -1,6 +1,6 @@
 //! Rule P16 and the histories of many at once: nobody waits for anybody else's slow cloud.
 
-use atlas_orchestrator::{Reason, Status};
+use atlas_orchestrator::{Phase, Reason};
 use atlas_sim::{Fault, Operation, Rule};
 
 use crate::world::{World, minutes, pass, ready, ready_with, request, seconds, view};
@@ -52,11 +52,11 @@ async fn p16_six_hundred_sessions_that_expire_at_once_leak_nothing_and_harm_no_l
     }
     for session in &expiring {
         let view = view(session).await;
-        assert_eq!(view.status, Status::Ended);
+        assert_eq!(view.phase, Phase::Ended);
         assert_eq!(view.receipt.unwrap().reason, Reason::Idle);
     }
     for session in &live {
-        assert_eq!(view(session).await.status, Status::Ready);
+        assert_eq!(view(session).await.phase, Phase::Ready);
     }
     let ledger = world.cloud.ledger();
     assert_eq!((ledger.rents.len(), ledger.open().count()), (700, 100));
@@ -89,7 +89,7 @@ async fn p16_history_20_a_wedged_machine_and_a_thousand_deletes_delay_nobodys_cr
     world.cloud.heal();
     pass(minutes(10)).await;
     for session in &sessions {
-        assert_eq!(view(session).await.status, Status::Ended);
+        assert_eq!(view(session).await.phase, Phase::Ended);
     }
 }
 
@@ -104,7 +104,7 @@ async fn p16_a_slow_cloud_ends_idle_sessions_in_time_all_the_same() {
     }
     let touched = tokio::time::Instant::now();
     orchestrator.touch(session.id()).unwrap();
-    while view(&session).await.status == Status::Ready {
+    while view(&session).await.phase == Phase::Ready {
         pass(seconds(1)).await;
     }
     assert!(touched.elapsed() <= minutes(2) + seconds(4), "{:?}", touched.elapsed());

@@ -284,8 +284,8 @@ pub(crate) fn words(items: &[StreamItem]) -> Vec<String> {
         .map(|(_, event)| {
             let value = serde_json::to_value(&event.what).unwrap();
             let word = value["event"].as_str().unwrap().to_owned();
-            match value["status"].as_str() {
-                Some(status) => format!("{word} {status}"),
+            match value["phase"].as_str() {
+                Some(phase) => format!("{word} {phase}"),
                 None => word,
             }
         })

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use atlas_auth::SystemClock;
-use atlas_orchestrator::{Orchestrator, Session, SessionRequest, Status};
+use atlas_orchestrator::{Orchestrator, Phase, Session, SessionRequest};
 use atlas_sim::Mock;
 use atlas_tests::{Outcome, atlas, request};
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -164,7 +164,7 @@ pub(crate) async fn run() -> Outcome<Vec<Figure>> {
 async fn killed(scene: &Scene) -> Outcome<usize> {
     let due: HashSet<_> = scene.due.iter().map(|session| *session.id()).collect();
     let views = scene.orchestrator.sessions().await?;
-    let ready = views.iter().filter(|view| !due.contains(&view.id) && view.status == Status::Ready);
+    let ready = views.iter().filter(|view| !due.contains(&view.id) && view.phase == Phase::Ready);
     let ready = ready.count();
     let machines = scene.cloud.live().len();
     Ok(machines.saturating_sub(ready))

@@ -139,7 +139,7 @@ fn view(view: &SessionView) -> View {
     View {
         session: view.id.to_string(),
         user: view.user.clone(),
-        status: view.status.to_string(),
+        phase: view.phase.to_string(),
         machine: view.compute.as_ref().map(ToString::to_string),
         reason: view.receipt.as_ref().map(|receipt| receipt.reason.to_string()),
         cost: view.cost_so_far,

@@ -81,7 +81,7 @@ impl std::fmt::Debug for Handed {
 pub(super) struct View {
     pub(super) session: String,
     pub(super) user: String,
-    pub(super) status: String,
+    pub(super) phase: String,
     pub(super) machine: Option<String>,
     pub(super) reason: Option<String>,
     pub(super) cost: Money,

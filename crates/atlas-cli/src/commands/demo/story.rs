@@ -224,7 +224,7 @@ impl Story {
         let status = ask(probe, &stays, Some(&stays.key)).await;
         hold(status == Some(200), || format!("{}, who was there all the time, lost their machine", stays.user))?;
         let view = link.session(Ask::View { session: stays.session.clone() }).await?;
-        hold(view.status == "ready", || format!("{}'s session is {}", stays.user, view.status))?;
+        hold(view.phase == "ready", || format!("{}'s session is {}", stays.user, view.phase))?;
         let users: Vec<_> = silent.iter().map(|visit| visit.user).collect();
         self.visits.truncate(1);
         self.say(
@@ -239,7 +239,7 @@ impl Story {
     async fn leave(&mut self, link: &mut Link, probe: &HttpProbe) -> Result<(), Failure> {
         let Some(visit) = self.visits.pop() else { return Ok(()) };
         let view = link.session(Ask::End { session: visit.session.clone() }).await?;
-        hold(view.status == "ended", || format!("{}'s session is {}", visit.user, view.status))?;
+        hold(view.phase == "ended", || format!("{}'s session is {}", visit.user, view.phase))?;
         let status = ask(probe, &visit, Some(&visit.key)).await;
         hold(status.is_none(), || format!("{}'s machine still answers {} after its end", visit.user, told(status)))?;
         self.note(&view);
@@ -263,7 +263,7 @@ impl Story {
     pub(super) async fn end_all(&mut self, link: &mut Link) -> Result<(), Failure> {
         link.revive().await?;
         for view in link.sessions().await? {
-            let ending = if view.status == "ending" {
+            let ending = if view.phase == "ending" {
                 Ask::Ended { session: view.session }
             } else {
                 Ask::End { session: view.session }
