@@ -830,6 +830,34 @@ async fn p12_history_22_a_resume_publishes_new_ports_under_a_higher_generation_a
 }
 
 #[tokio::test(start_paused = true)]
+async fn c12_an_open_line_that_shows_itself_after_the_create_gets_no_key_and_is_not_ready() {
+    use atlas_core::{Auth, Capability, ComputeRequest};
+    use atlas_orchestrator::SessionRequest;
+    let compute = || ComputeRequest::gpu("h100").image("app:1").http_port(8000);
+    for (compute, auth, is_ready) in [
+        (compute(), Auth::Bearer, false),
+        (compute().allow_plain_http(true), Auth::Bearer, true),
+        (compute(), Auth::None, true),
+    ] {
+        // The create is answered before the machine has an address, so only a later read can show that it has no TLS.
+        let world = World::with(|cloud| cloud.without(Capability::HttpProxy).startup(seconds(15)));
+        let orchestrator = world.open().await;
+        let request = SessionRequest::new(compute).auth(auth).start_timeout(minutes(3));
+        let session = orchestrator.ensure("ada", request).await.unwrap();
+        pass(minutes(1)).await;
+        let shown = view(&session).await;
+        assert_eq!((shown.phase == Phase::Ready, session.endpoint().await.unwrap().is_some()), (is_ready, is_ready));
+        assert_eq!(world.cloud.asked().is_empty(), !is_ready, "no key travels to be asked for readiness either");
+        if !is_ready {
+            let error = shown.last_error.unwrap();
+            assert!(error.contains("port 8000") && error.contains("allow_plain_http"), "{error}");
+            assert_eq!(session.ended().await.unwrap().reason, Some(Reason::StartTimeout));
+            assert!(world.cloud.live().is_empty());
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn p12_neither_the_proxys_answer_nor_a_refusal_nor_a_wrong_path_is_readiness() {
     // The proxy answers for a machine whose ports are still shut.
     let world = World::with(|cloud| cloud.answers_after(minutes(2)));
