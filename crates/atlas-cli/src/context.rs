@@ -1,12 +1,10 @@
 //! From configuration to accounts.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use atlas::config::{Config, Environment};
-use atlas::{Account, Atlas, AtlasBuilder, ErrorKind, ProviderId};
+use atlas::{Account, Atlas, ErrorKind, ProviderId};
 
-use crate::POD;
 use crate::arguments::Global;
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
@@ -20,25 +18,15 @@ pub(crate) struct Context {
     pub(crate) interrupt: Interrupt,
 }
 
-/// The way in with this configuration. The program that supervises local machines is this very one.
-pub(crate) fn atlas_with(config: Config) -> Result<Atlas, Failure> {
-    let program = std::env::current_exe().map_err(|cause| {
-        Failure::from(atlas::Error::unknown(format!("this program's own path is unknown: {cause}")))
-    })?;
-    let local = atlas::local::factory_with(atlas::local::PodProgram::new(program).prefix([POD]));
-    let builder = atlas::builtin().into_iter().fold(Atlas::builder(config), AtlasBuilder::factory);
-    Ok(builder.factory(Arc::new(local)).build())
-}
-
 impl Context {
     /// Reads the configuration. Nothing is made and nothing is sent.
     pub(crate) fn new(global: &Global, output: Output, interrupt: Interrupt) -> Result<Self, Failure> {
-        Ok(Self { atlas: atlas_with(configuration(global.config.as_deref())?)?, output, interrupt })
+        Ok(Self { atlas: atlas::with_config(configuration(global.config.as_deref())?), output, interrupt })
     }
 
     /// Another way in with the same configuration, to be given away.
-    pub(crate) fn atlas(&self) -> Result<Atlas, Failure> {
-        atlas_with(self.atlas.config().clone())
+    pub(crate) fn another(&self) -> Atlas {
+        atlas::with_config(self.atlas.config().clone())
     }
 
     /// The account that was named, or the default one.

@@ -1,7 +1,7 @@
 //! The `atlas` command: words on a screen for what the library does.
 //!
 //! ```text
-//! main       __pod? else: arguments ─► command ─► exit code          (nothing heavy before the arguments are known)
+//! main       supervisor? else: arguments ─► command ─► exit code    (nothing heavy before the arguments are known)
 //! arguments  what all commands share: global flags, provider, permission
 //! context    configuration ─► accounts
 //! commands/  one file each: its flags, its help, what it does
@@ -31,14 +31,11 @@ use crate::arguments::Arguments;
 use crate::failure::Failure;
 use crate::output::Output;
 
-/// The subcommand under which this program is the supervisor of a local machine. Nobody types it.
-const POD: &str = "__pod";
-
 fn main() -> ExitCode {
-    let words: Vec<OsString> = std::env::args_os().collect();
-    if words.get(1).is_some_and(|word| word == POD) {
-        return atlas_pod::main_with_args(words.into_iter().skip(2));
+    if let Some(code) = atlas::local::pod_main() {
+        return code;
     }
+    let words: Vec<OsString> = std::env::args_os().collect();
     if let (Some(word), Some(folder)) = (words.get(1), words.get(2))
         && word == commands::DEMO_CHILD
     {

@@ -12,15 +12,12 @@ use std::sync::Arc;
 
 use atlas_core::config::Config;
 use atlas_core::{Atlas, Auth, ComputeRequest};
-use atlas_local::{PodProgram, factory_with};
-
-const SUBCOMMAND: &str = "__pod";
+use atlas_local::{factory, pod_main};
 
 fn main() -> ExitCode {
     // First of all, before any thread and any runtime: the supervisor makes its own.
-    let mut arguments = std::env::args_os().skip(1);
-    if arguments.next().is_some_and(|first| first == SUBCOMMAND) {
-        return atlas_pod::main_with_args(arguments);
+    if let Some(code) = pod_main() {
+        return code;
     }
     match show() {
         Ok(()) => ExitCode::SUCCESS,
@@ -34,9 +31,8 @@ fn main() -> ExitCode {
 #[tokio::main(flavor = "current_thread")]
 async fn show() -> Result<(), Box<dyn Error>> {
     let state_dir = tempfile::tempdir()?;
-    let itself = PodProgram::new(std::env::current_exe()?).prefix([SUBCOMMAND]);
     let config = Config::builder().state_dir(state_dir.path()).build();
-    let atlas = Atlas::builder(config).factory(Arc::new(factory_with(itself))).build();
+    let atlas = Atlas::builder(config).factory(Arc::new(factory())).build();
     let local = atlas.provider("local")?;
 
     let spawned = local.spawn(ComputeRequest::cpu().name("first"), Auth::Bearer).await?;

@@ -3,7 +3,7 @@
 //! | setting | meaning |
 //! |---|---|
 //! | `price_per_hour` | what a machine is said to cost, in dollars, so that bills can be tried; 0 unless set |
-//! | `pod` | the program that supervises: `atlas-pod`, or `atlas`; unless set, the one beside this program |
+//! | `pod` | the program that supervises: `atlas-pod`, or `atlas`; unless set, this program if it carries its pod, else the one beside it |
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -20,13 +20,13 @@ use crate::{program, translate};
 /// The settings that an account understands.
 const SETTINGS: &[&str] = &["price_per_hour", "pod"];
 
-/// The factory of `local` accounts, for a program that has `atlas-pod` beside it or configured.
+/// The factory of `local` accounts, for a program that carries its pod ([`pod_main`](crate::pod_main)), or has `atlas-pod`
+/// beside it or configured.
 pub fn factory() -> LocalFactory {
     LocalFactory { program: None }
 }
 
-/// The factory of `local` accounts, for a program that knows its pod program: usually itself, behind a hidden
-/// subcommand. The setting `pod` still goes before it.
+/// The factory of `local` accounts, for a program that knows its pod program. The setting `pod` still goes before it.
 pub fn factory_with(program: PodProgram) -> LocalFactory {
     LocalFactory { program: Some(program) }
 }
@@ -99,7 +99,8 @@ impl LocalBuilder {
         self
     }
 
-    /// The program that supervises; the `atlas-pod` or `atlas` beside this program unless set.
+    /// The program that supervises; unless set this program if it carries its pod ([`pod_main`](crate::pod_main)), else the
+    /// `atlas-pod` or `atlas` beside it.
     pub fn pod(mut self, program: PodProgram) -> Self {
         self.program = Some(program);
         self
@@ -149,7 +150,7 @@ impl LocalBuilder {
             id,
             traits: translate::traits(),
             folder,
-            program: self.program.or_else(program::pod_beside_own),
+            program: self.program.or_else(program::own_pod).or_else(program::pod_beside_own),
             price_per_hour: self.price_per_hour,
             grace: self.grace,
             sealer: self.sealer,

@@ -60,4 +60,5 @@ mod translate;
 
 pub use atlas_pod::PodProgram;
 pub use config::{LocalBuilder, LocalFactory, factory, factory_with};
+pub use program::pod_main;
 pub use provider::Local;

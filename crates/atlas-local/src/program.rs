@@ -5,17 +5,52 @@ use std::ffi::OsString;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use atlas_core::{ComputeRequest, Error, Result};
 use atlas_pod::PodProgram;
 
-/// The hidden subcommand under which the `atlas` program carries the pod.
+/// The hidden subcommand under which a program carries the pod.
 pub(crate) const POD_SUBCOMMAND: &str = "__pod";
 
 /// The pod program at a path that somebody configured: `atlas` carries it behind a subcommand.
 pub(crate) fn pod_at(path: &Path) -> PodProgram {
     let program = PodProgram::new(path);
     if path.file_name().is_some_and(|name| name == "atlas") { program.prefix([POD_SUBCOMMAND]) } else { program }
+}
+
+/// Whether this very program is a pod program as well.
+static CARRIES_POD: AtomicBool = AtomicBool::new(false);
+
+/// Lets a program carry the supervisor of its machines: the first line of its `main`, before any thread and any runtime.
+///
+/// Behind a hidden subcommand the process is such a supervisor, runs to its end here, and gives the exit code. Otherwise
+/// there is none, and from now on machines are launched through this very program, unless another one is named.
+///
+/// ```no_run
+/// # fn serve() {}
+/// fn main() -> std::process::ExitCode {
+///     if let Some(code) = atlas_local::pod_main() {
+///         return code;
+///     }
+///     serve();
+///     std::process::ExitCode::SUCCESS
+/// }
+/// ```
+pub fn pod_main() -> Option<ExitCode> {
+    let mut arguments = std::env::args_os().skip(1);
+    if arguments.next().is_some_and(|first| first == POD_SUBCOMMAND) {
+        return Some(atlas_pod::main_with_args(arguments));
+    }
+    CARRIES_POD.store(true, Ordering::Relaxed);
+    None
+}
+
+/// This very program, if it carries its pod.
+pub(crate) fn own_pod() -> Option<PodProgram> {
+    let own = CARRIES_POD.load(Ordering::Relaxed).then(std::env::current_exe)?.ok()?;
+    Some(PodProgram::new(own).prefix([POD_SUBCOMMAND]))
 }
 
 /// The pod program beside this very program, if there is one.

@@ -44,7 +44,7 @@ impl Shared {
     pub(crate) fn program(&self) -> Result<PodProgram> {
         self.program.clone().ok_or_else(|| {
             Error::validation(
-                "the pod program is not found: put atlas-pod beside this program, or set pod to its path".to_owned(),
+                "the pod program is not found: call atlas_local::pod_main first in main, put atlas-pod beside this program, or set pod to its path".to_owned(),
             )
         })
     }

@@ -116,7 +116,7 @@ impl Reap {
     /// What the store tracks, against what the accounts show.
     async fn store(&self, context: &Context, accounts: &[ProviderId]) -> Result<Vec<Line>, Failure> {
         let there = atlas::files::exists(&context.atlas.config().state_dir.join("store.redb"));
-        let builder = Orchestrator::builder(context.atlas()?).without_background().also_watch(accounts.to_vec());
+        let builder = Orchestrator::builder(context.another()).without_background().also_watch(accounts.to_vec());
         // Without a store everything of this deployment is unknown: told, and nothing ended.
         let builder = if there { builder.only_existing() } else { builder.in_memory() };
         let orchestrator = builder.open().await?;

@@ -97,7 +97,7 @@ pub(crate) fn atlas(path: &Path) -> Result<Atlas, Failure> {
         .default_provider(account.clone())
         .provider(account, entry)
         .build();
-    crate::context::atlas_with(config)
+    Ok(atlas::with_config(config))
 }
 
 /// The demo's account.
