@@ -13,6 +13,7 @@ use crate::ground::PATIENCE;
 /// Where a user's machine is, and with what it opens.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Opened {
+    pub(crate) session: String,
     pub(crate) url: String,
     pub(crate) token: String,
     pub(crate) generation: u64,
@@ -95,12 +96,22 @@ impl Browser {
         assert_eq!(status, StatusCode::OK, "{text}");
         let value: Value = serde_json::from_str(&text).unwrap();
         let part = |name: &str| value[name].as_str().unwrap().to_owned();
-        Some(Opened { url: part("url"), token: part("token"), generation: value["generation"].as_u64().unwrap() })
+        let generation = value["generation"].as_u64().unwrap();
+        Some(Opened { session: part("session"), url: part("url"), token: part("token"), generation })
     }
 
-    /// What the backend shows of the session.
+    /// What the backend shows of the session that lives.
     pub(crate) async fn shown(&self) -> Value {
-        let answer = self.send(Method::GET, "/session").await;
+        self.look("/session").await
+    }
+
+    /// What the backend shows of a session that may be over.
+    pub(crate) async fn shown_of(&self, machine: &Opened) -> Value {
+        self.look(&format!("/session/{}", machine.session)).await
+    }
+
+    async fn look(&self, path: &str) -> Value {
+        let answer = self.send(Method::GET, path).await;
         assert_eq!(answer.status(), StatusCode::OK);
         serde_json::from_str(&answer.text().await.unwrap()).unwrap()
     }

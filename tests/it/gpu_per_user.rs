@@ -51,6 +51,9 @@ async fn every_tab_of_a_user_gets_one_machine_and_only_its_key_opens_it() {
     let shown = ada.shown().await;
     assert_eq!((shown["user"].as_str(), shown["phase"].as_str()), (Some("ada"), Some("ready")));
     assert!(!shown.to_string().contains(&first.token));
+    assert_eq!(ada.shown_of(&first).await["id"], shown["id"]);
+    let strangers = bob.send(Method::GET, &format!("/session/{}", first.session)).await;
+    assert_eq!(strangers.status(), StatusCode::NOT_FOUND);
 
     assert_eq!(ada.send(Method::DELETE, "/session").await.status(), StatusCode::NO_CONTENT);
     until("ada's machine is gone", async || ada.status(&first, None).await.is_none()).await;
@@ -102,8 +105,8 @@ async fn a_killed_backend_comes_back_to_the_same_machine_and_the_same_key() {
 
     let backend = Backend::start(&ground, &[LONG]);
     let ada = ada.moved_to(&backend);
-    // What a page does that is told that its session is not known: it opens it again.
-    assert_eq!(ada.post("/heartbeat").await, StatusCode::NOT_FOUND);
+    // Not even a page that was never loaded again.
+    assert_eq!(ada.post("/heartbeat").await, StatusCode::NO_CONTENT);
     assert_eq!(ada.open().await, before);
     assert_eq!(ada.post("/heartbeat").await, StatusCode::NO_CONTENT);
     assert_eq!(ada.process(&before).await, process);
@@ -171,8 +174,8 @@ async fn a_silent_user_is_ended_and_one_who_beats_is_not() {
     }
     // Talking to the machine is no heartbeat, and never too soon is a promise.
     assert!(bob_ended_after.unwrap() >= TTL, "{bob_ended_after:?}");
-    until("bob's session is over", async || bob.shown().await["phase"] == "ended").await;
-    assert_eq!(bob.shown().await["receipt"]["reason"], "idle");
+    until("bob's session is over", async || bob.shown_of(&bobs).await["phase"] == "ended").await;
+    assert_eq!(bob.shown_of(&bobs).await["reason"], "idle");
     assert_eq!(bob.post("/heartbeat").await, StatusCode::NOT_FOUND);
     assert!(ada.reaches(&adas).await);
 
@@ -205,7 +208,7 @@ async fn a_closed_tab_takes_the_machine_along_only_if_nobody_is_left() {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     assert!(ada.reaches(&adas).await);
-    assert_eq!(bob.shown().await["receipt"]["evidence"], "the page was closed");
+    assert_eq!(bob.shown_of(&bobs).await["reason"], "left");
 
     // A reload: left and there again.
     assert_eq!(ada.post("/leave").await, StatusCode::ACCEPTED);

@@ -22,7 +22,7 @@
 //! | `GET /` | the page |
 //! | `POST /login` | `{"name"}` → a cookie. **A stub**: it believes every name; put your own login here |
 //! | `POST /session` | the one machine of this user → 200 `{"url","token","generation"}`, or 202 and its state: ask again |
-//! | `GET /session` | its state |
+//! | `GET /session` | its state; with an id behind it, also that of one that is over |
 //! | `POST /heartbeat` | the user is there |
 //! | `POST /leave` | a page was closed: ends the machine unless another tab, or the same one reloaded, is heard of soon |
 //! | `DELETE /session` | ends it now |
@@ -30,18 +30,16 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "an example shows what it does")]
 #![allow(clippy::disallowed_methods, reason = "a program has no seams")]
 
-use std::collections::HashMap;
 use std::error::Error;
 use std::process::ExitCode;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use atlas::auth::{Sealed, Sealer, SystemEntropy};
 use atlas::config::{Config, Environment};
-use atlas::local::PodProgram;
 use atlas::orchestrator::{Orchestrator, SessionId, SessionRequest, SessionView};
-use atlas::{Atlas, AtlasBuilder, Auth, ComputeRequest, ErrorKind, ProviderId};
-use axum::extract::{FromRequestParts, State};
+use atlas::{Auth, ComputeRequest, ErrorKind, ProviderId};
+use axum::extract::{FromRequestParts, Path, State};
 use axum::http::header::{CACHE_CONTROL, COOKIE, SET_COOKIE};
 use axum::http::{StatusCode, request::Parts};
 use axum::response::{Html, IntoResponse, Response};
@@ -57,15 +55,15 @@ const PORT: u16 = 8000;
 /// How long a page waits for its machine before it asks again: proxies cut what takes longer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The first argument under which this program is the supervisor of a local machine. Clouds need nothing like it.
-const POD: &str = "__pod";
+/// How long the last of this process may take, and so how long its successor waits for the store.
+const HANDOVER: Duration = Duration::from_secs(10);
 
 fn main() -> ExitCode {
-    let mut arguments = std::env::args_os().skip(1).peekable();
-    if arguments.next_if(|first| first == POD).is_some() {
-        return atlas_pod::main_with_args(arguments);
+    // Machines of the provider `local` are supervised by this very program. Clouds need nothing like it.
+    if let Some(code) = atlas::local::pod_main() {
+        return code;
     }
-    let address = arguments.next().map_or_else(|| "127.0.0.1:3000".into(), |text| text.to_string_lossy().into_owned());
+    let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:3000".to_owned());
     match run(&address) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -80,21 +78,16 @@ async fn run(address: &str) -> Result<(), Box<dyn Error>> {
     let environment = Environment::process();
     let mut config = Config::load()?;
     config.default_provider.get_or_insert(ProviderId::parse("local")?);
-    let master_key = config.master_key()?;
-    let itself = PodProgram::new(std::env::current_exe()?).prefix([POD]);
-    let clouds = atlas::builtin().into_iter().fold(Atlas::builder(config), AtlasBuilder::factory);
-    let clouds = clouds.factory(Arc::new(atlas::local::factory_with(itself))).build();
-    let state = clouds.state()?;
+    let clouds = atlas::with_config(config);
+    let logins = Sealer::from_master(&clouds.master_key()?, "gpu_per_user/login");
 
     // From here on whoever was left behind by an earlier run is driven again: heard, ended when idle, never forgotten.
-    let atlas = Orchestrator::open(clouds).await?;
+    let atlas = Orchestrator::builder(clouds).wait_for_store(HANDOVER).open().await?;
 
-    let master_key = state.master_key(master_key.as_ref(), false, &SystemEntropy)?;
     let backend = Arc::new(Backend {
         atlas: atlas.clone(),
         request: request(&environment),
-        logins: Sealer::from_master(&master_key, "gpu_per_user/login"),
-        sessions: Mutex::default(),
+        logins,
         // More than a minute, for browsers let hidden pages beat only once a minute.
         leave_grace: atlas::duration::parse(environment.get_filled("LEAVE_GRACE").unwrap_or("75s"))?,
     });
@@ -102,6 +95,7 @@ async fn run(address: &str) -> Result<(), Box<dyn Error>> {
         .route("/", get(async || Html(PAGE)))
         .route("/login", post(login))
         .route("/session", get(show).post(open).delete(end))
+        .route("/session/{id}", get(show_one))
         .route("/heartbeat", post(heartbeat))
         .route("/leave", post(leave))
         .with_state(backend);
@@ -110,7 +104,7 @@ async fn run(address: &str) -> Result<(), Box<dyn Error>> {
     axum::serve(listener, routes).with_graceful_shutdown(told_to_stop()).await?;
 
     // Machines live on: the next start takes them over.
-    Ok(atlas.shutdown(Duration::from_secs(10)).await?)
+    Ok(atlas.shutdown(HANDOVER).await?)
 }
 
 /// What every user gets.
@@ -136,17 +130,7 @@ struct Backend {
     atlas: Orchestrator,
     request: SessionRequest,
     logins: Sealer,
-    /// Whose session is which, for heartbeats. It may be forgotten: a page that is told so opens its session again.
-    sessions: Mutex<HashMap<String, SessionId>>,
     leave_grace: Duration,
-}
-
-impl Backend {
-    fn session_of(&self, user: &User) -> Result<SessionId, Failure> {
-        let sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
-        let unknown = || Failure(StatusCode::NOT_FOUND, format!("{} has no session here; open one", user.0));
-        sessions.get(&user.0).copied().ok_or_else(unknown)
-    }
 }
 
 #[derive(Deserialize)]
@@ -181,6 +165,7 @@ impl FromRequestParts<Arc<Backend>> for User {
 
 #[derive(Serialize)]
 struct Opened {
+    session: SessionId,
     url: String,
     token: String,
     generation: u64,
@@ -189,12 +174,12 @@ struct Opened {
 /// However many tabs ask: one machine. Its address and key are asked for each time and kept nowhere.
 async fn open(State(backend): State<Arc<Backend>>, user: User) -> Result<Response, Failure> {
     let session = backend.atlas.ensure(&user.0, backend.request.clone()).await?;
-    backend.sessions.lock().unwrap_or_else(PoisonError::into_inner).insert(user.0, *session.id());
     match tokio::time::timeout(PATIENCE, session.ready()).await {
         Ok(endpoint) => {
             let at = endpoint?;
             let token = at.credentials.expose().to_owned();
-            let opened = Opened { url: at.url(PORT)?.to_owned(), token, generation: at.generation };
+            let url = at.first_http()?.to_owned();
+            let opened = Opened { session: *session.id(), url, token, generation: at.generation };
             Ok(([(CACHE_CONTROL, "no-store")], Json(opened)).into_response())
         }
         Err(_) => Ok((StatusCode::ACCEPTED, Json(session.view().await?)).into_response()),
@@ -202,35 +187,36 @@ async fn open(State(backend): State<Arc<Backend>>, user: User) -> Result<Respons
 }
 
 async fn show(State(backend): State<Arc<Backend>>, user: User) -> Result<Json<SessionView>, Failure> {
-    Ok(Json(backend.atlas.session(backend.session_of(&user)?).await?.view().await?))
+    Ok(Json(backend.atlas.session_of(&user.0).await?.view().await?))
+}
+
+/// Also one that is over, for a page that asks why.
+async fn show_one(
+    State(backend): State<Arc<Backend>>,
+    user: User,
+    Path(id): Path<SessionId>,
+) -> Result<Json<SessionView>, Failure> {
+    let view = backend.atlas.session(id).await?.view().await?;
+    if view.user == user.0 { Ok(Json(view)) } else { Err(Failure(StatusCode::NOT_FOUND, "no such session".to_owned())) }
 }
 
 /// Touches memory only, so pages may beat as often as they like.
 async fn heartbeat(State(backend): State<Arc<Backend>>, user: User) -> Result<StatusCode, Failure> {
-    backend.atlas.touch(&backend.session_of(&user)?)?;
+    backend.atlas.touch_key(&user.0)?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// A closed tab, one of several and one that is being reloaded look the same: whether anybody is still there shows only
-/// after a while. If this process ends meanwhile, the idle time-out does it.
+/// after a while.
 async fn leave(State(backend): State<Arc<Backend>>, user: User) -> Result<StatusCode, Failure> {
-    let session = backend.atlas.session(backend.session_of(&user)?).await?;
-    tokio::spawn(async move {
-        // A touch counts up to a second more than it should, never less.
-        tokio::time::sleep(backend.leave_grace + Duration::from_secs(2)).await;
-        let silent = |view: SessionView| view.idle_for.is_none_or(|idle| idle >= backend.leave_grace);
-        if !session.view().await.is_ok_and(silent) {
-            return;
-        }
-        if let Err(error) = backend.atlas.end_because(session.id(), "the page was closed", &user.0).await {
-            eprintln!("{error}");
-        }
-    });
+    let session = backend.atlas.session_of(&user.0).await?;
+    backend.atlas.end_after(session.id(), backend.leave_grace).await?;
     Ok(StatusCode::ACCEPTED)
 }
 
 async fn end(State(backend): State<Arc<Backend>>, user: User) -> Result<StatusCode, Failure> {
-    backend.atlas.end_because(&backend.session_of(&user)?, "asked on the page", &user.0).await?;
+    let session = backend.atlas.session_of(&user.0).await?;
+    backend.atlas.end_because(session.id(), "asked on the page", &user.0).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
