@@ -40,11 +40,13 @@ pub enum Capability {
     Images,
     /// A machine runs a command of the user's choice.
     Commands,
+    /// What can be rented, at which price and with how much in stock, can be read.
+    Catalog,
 }
 
 impl Capability {
     /// Every capability, in the order in which they are shown.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Spot,
         Self::Serverless,
         Self::NetworkVolumes,
@@ -59,6 +61,7 @@ impl Capability {
         Self::Gpu,
         Self::Images,
         Self::Commands,
+        Self::Catalog,
     ];
 
     /// The name that configuration, errors and `--json` use.
@@ -78,6 +81,7 @@ impl Capability {
             Self::Gpu => "gpu",
             Self::Images => "images",
             Self::Commands => "commands",
+            Self::Catalog => "catalog",
         }
     }
 

@@ -5,6 +5,8 @@ use std::time::Duration;
 use atlas_auth::Secret;
 
 use crate::OperationId;
+#[cfg(feature = "http")]
+use crate::http::Transport;
 
 /// The per-call overrides: how long, how often, with which key, under which operation id.
 ///
@@ -16,6 +18,8 @@ pub struct CallContext {
     retries: Option<u32>,
     key: Option<Secret>,
     operation: Option<OperationId>,
+    #[cfg(feature = "http")]
+    transport: Option<std::sync::Arc<dyn Transport>>,
 }
 
 impl CallContext {
@@ -52,6 +56,14 @@ impl CallContext {
         self
     }
 
+    /// Sends through another connection than the account's.
+    #[cfg(feature = "http")]
+    #[must_use]
+    pub fn with_transport(mut self, transport: std::sync::Arc<dyn Transport>) -> Self {
+        self.transport = Some(transport);
+        self
+    }
+
     /// The bound of the whole call.
     pub fn timeout(&self) -> Option<Duration> {
         self.timeout
@@ -70,5 +82,11 @@ impl CallContext {
     /// The call's name.
     pub fn operation(&self) -> Option<&OperationId> {
         self.operation.as_ref()
+    }
+
+    /// The connection to use instead of the account's.
+    #[cfg(feature = "http")]
+    pub fn transport(&self) -> Option<&std::sync::Arc<dyn Transport>> {
+        self.transport.as_ref()
     }
 }

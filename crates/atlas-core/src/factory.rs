@@ -40,12 +40,31 @@ pub struct BuildContext {
     pub clock: Arc<dyn Clock>,
     /// Randomness.
     pub entropy: Arc<dyn Entropy>,
+    /// Through what clouds are asked, instead of connections of this process's own.
+    #[cfg(feature = "http")]
+    pub transport: Option<Arc<dyn crate::http::Transport>>,
 }
 
 impl BuildContext {
     /// These surroundings.
     pub fn new(state_dir: PathBuf, sealer: Arc<Sealer>, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Self {
-        Self { state_dir, sealer: Ok(sealer), clock, entropy }
+        Self {
+            state_dir,
+            sealer: Ok(sealer),
+            clock,
+            entropy,
+            #[cfg(feature = "http")]
+            transport: None,
+        }
+    }
+
+    /// Through what clouds are asked: what was given, else connections of this process's own.
+    #[cfg(feature = "http")]
+    pub fn transport(&self) -> Result<Arc<dyn crate::http::Transport>> {
+        match &self.transport {
+            Some(transport) => Ok(transport.clone()),
+            None => Ok(Arc::new(crate::http::ReqwestTransport::new()?)),
+        }
     }
 }
 

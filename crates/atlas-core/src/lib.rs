@@ -11,6 +11,7 @@
 mod account;
 mod atlas;
 mod capability;
+mod catalog;
 pub mod config;
 mod context;
 mod credentials;
@@ -21,9 +22,10 @@ mod factory;
 pub mod files;
 pub mod gpu;
 #[cfg(feature = "http")]
-mod http;
+pub mod http;
 mod id;
 mod intents;
+mod job;
 mod logs;
 pub mod mark;
 mod money;
@@ -36,10 +38,14 @@ mod state;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod traits;
+mod volume;
 
 pub use account::{Account, Permission, Settled};
 pub use atlas::{Atlas, AtlasBuilder};
 pub use capability::{Capabilities, Capability};
+#[cfg(feature = "http")]
+pub use catalog::CatalogCache;
+pub use catalog::{GpuOffer, GpuType, Stock};
 pub use context::CallContext;
 pub use credentials::{Auth, Credentials, Spawned};
 pub use error::{Effect, Error, ErrorKind, Result};
@@ -51,10 +57,11 @@ pub use id::{ComputeId, OperationId, ProviderId, Scope};
 pub use intents::{
     FileIntents, Intent, IntentPhase, IntentRecord, Intents, Proof, RecordKey, RentalKind, Sighting, UnreadableIntent,
 };
+pub use job::{EndpointId, Job, JobChunk, JobId, JobMode, JobPolicy, JobRequest, JobStatus, JobStream};
 pub use logs::{BoxStream, LogOptions, LogStream};
 pub use mark::{Deployment, Installation, MARK_ENV, Mark, SpawnToken, TokenKind};
 pub use money::Money;
-pub use order::SpawnOrder;
+pub use order::{RentalOrder, SpawnOrder};
 pub use probe::{Probe, ProbeAnswer, ProbeRequest};
 pub use provider::{Found, Provider};
 pub use spec::{
@@ -62,3 +69,4 @@ pub use spec::{
 };
 pub use state::StateDir;
 pub use traits::{Billing, GoneRule, Pace, ProxySigns, Traits};
+pub use volume::{Volume, VolumeId, VolumeOrder, VolumeRequest};

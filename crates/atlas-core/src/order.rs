@@ -1,4 +1,4 @@
-//! The order for one create (rule C4). Only a recorded intent makes one: rule O1, by type.
+//! The orders for creates (rule C4). Only a recorded intent makes one: rule O1, by type.
 
 use std::collections::BTreeMap;
 
@@ -68,6 +68,44 @@ impl SpawnOrder {
     /// The variables that no option may change: the mark and the key (rule C5).
     pub fn protected_env(&self) -> &[String] {
         &self.protected
+    }
+
+    /// Nothing is created past this moment (rule P2).
+    pub fn not_after(&self) -> Timestamp {
+        self.not_after
+    }
+}
+
+/// The order for one create of something that bills and is no machine: a network volume, a serverless endpoint.
+#[derive(Debug, Clone)]
+pub struct RentalOrder<R> {
+    request: R,
+    name: String,
+    mark: Mark,
+    not_after: Timestamp,
+}
+
+impl<R> RentalOrder<R> {
+    /// Records `intent`, and makes the order for it. An error means that nothing may be sent.
+    pub async fn record(intents: &dyn Intents, intent: &Intent, request: R, name_limit: usize) -> Result<Self> {
+        let name = intent.mark.machine_name(name_limit)?;
+        intents.open(intent).await?;
+        Ok(Self { request, name, mark: intent.mark.clone(), not_after: intent.not_after })
+    }
+
+    /// What is asked.
+    pub fn request(&self) -> &R {
+        &self.request
+    }
+
+    /// Its name: the mark, cut to the cloud's limit.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The whole mark.
+    pub fn mark(&self) -> &Mark {
+        &self.mark
     }
 
     /// Nothing is created past this moment (rule P2).

@@ -1,27 +1,29 @@
 //! The contract between Atlas and a cloud (rules C1 to C13).
 
+use std::any::Any;
 use std::fmt;
 
 use async_trait::async_trait;
 
 use crate::{
-    CallContext, Capability, Compute, ComputeFilter, ComputeId, ComputeRequest, Error, LogOptions, LogStream,
-    ProviderId, Result, Scope, SpawnOrder, SpawnToken, Traits,
+    CallContext, Capability, Compute, ComputeFilter, ComputeId, ComputeRequest, EndpointId, Error, GpuType, Job, JobId,
+    JobRequest, JobStream, LogOptions, LogStream, ProviderId, RentalKind, Result, Scope, SpawnOrder, SpawnToken,
+    Traits, Volume, VolumeId, VolumeOrder, VolumeRequest,
 };
 
 /// What [`Provider::find_spawned`] found.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
-pub struct Found {
-    /// **All** machines that bear the token, terminated ones excepted.
-    pub matches: Vec<Compute>,
+pub struct Found<T = Compute> {
+    /// **All** that bear the token, what is terminated excepted.
+    pub matches: Vec<T>,
     /// Whether it looked everywhere: only then does an empty answer mean anything.
     pub complete: bool,
 }
 
-impl Found {
+impl<T> Found<T> {
     /// These, after having looked everywhere or not.
-    pub fn new(matches: Vec<Compute>, complete: bool) -> Self {
+    pub fn new(matches: Vec<T>, complete: bool) -> Self {
         Self { matches, complete }
     }
 }
@@ -32,8 +34,10 @@ impl Found {
 /// tasks, and never judges whether a machine may end: that is its caller's.
 ///
 /// A wrapper around a provider must forward every method: put `#[deny(clippy::missing_trait_methods)]` on its `impl`.
+///
+/// What only one cloud has is a method of that provider's own type; `native` on `dyn Provider` leads there.
 #[async_trait]
-pub trait Provider: Send + Sync + fmt::Debug + 'static {
+pub trait Provider: Any + Send + Sync + fmt::Debug + 'static {
     /// The account's configured name. It stands in every [`Compute`].
     fn id(&self) -> &ProviderId;
 
@@ -94,11 +98,126 @@ pub trait Provider: Send + Sync + fmt::Debug + 'static {
         Err(self.unsupported("logs", Capability::Logs))
     }
 
+    /// What can be rented now, and for how much. May be some seconds old. Reads only. Needs `catalog`.
+    async fn list_gpu_types(&self, context: &CallContext) -> Result<Vec<GpuType>> {
+        let _ = context;
+        Err(self.unsupported("list_gpu_types", Capability::Catalog))
+    }
+
+    /// Asks an endpoint to do a job. **Bills while a worker is at it.** Never sent twice on a guess.
+    ///
+    /// With [`JobMode::Sync`](crate::JobMode::Sync) returns when it is over. A `timeout` error after the job was taken
+    /// names it and says how it stood; it goes on by itself until its policy ends it. Needs `serverless`.
+    async fn run_job(&self, context: &CallContext, request: &JobRequest) -> Result<Job> {
+        let _ = (context, request);
+        Err(self.unsupported("run_job", Capability::Serverless))
+    }
+
+    /// Reads one job. One that the cloud has forgotten is `not_found`. Needs `serverless`.
+    async fn get_job(&self, context: &CallContext, endpoint: &EndpointId, job: &JobId) -> Result<Job> {
+        let _ = (context, endpoint, job);
+        Err(self.unsupported("get_job", Capability::Serverless))
+    }
+
+    /// Cancels one job. Repeats safely: one that is over stays as it is. Needs `serverless`.
+    async fn cancel_job(&self, context: &CallContext, endpoint: &EndpointId, job: &JobId) -> Result<Job> {
+        let _ = (context, endpoint, job);
+        Err(self.unsupported("cancel_job", Capability::Serverless))
+    }
+
+    /// Reads a job's output as its worker gives it, each piece once and in order, until the job is over. A poll that fails
+    /// is repeated inside. Needs `serverless`.
+    fn stream_job(&self, context: &CallContext, endpoint: &EndpointId, job: &JobId) -> Result<JobStream> {
+        let _ = (context, endpoint, job);
+        Err(self.unsupported("stream_job", Capability::Serverless))
+    }
+
+    /// Refuses, before anything is recorded or sent, a volume that this cloud cannot make. Needs `network_volumes`.
+    fn check_volume(&self, request: &VolumeRequest) -> Result<()> {
+        request.validate()?;
+        if self.traits().has(Capability::NetworkVolumes) {
+            Ok(())
+        } else {
+            Err(self.unsupported("create_volume", Capability::NetworkVolumes))
+        }
+    }
+
+    /// Makes a network volume. **Bills until it is deleted**, and must never be sent twice on a guess. Needs
+    /// `network_volumes`.
+    async fn create_volume(&self, context: &CallContext, order: &VolumeOrder) -> Result<Volume> {
+        let _ = (context, order);
+        Err(self.unsupported("create_volume", Capability::NetworkVolumes))
+    }
+
+    /// Reads one network volume. Needs `network_volumes`.
+    async fn get_volume(&self, context: &CallContext, id: &VolumeId) -> Result<Volume> {
+        let _ = (context, id);
+        Err(self.unsupported("get_volume", Capability::NetworkVolumes))
+    }
+
+    /// Reads all network volumes: the whole answer or an error, never less. Needs `network_volumes`.
+    async fn list_volumes(&self, context: &CallContext) -> Result<Vec<Volume>> {
+        let _ = context;
+        Err(self.unsupported("list_volumes", Capability::NetworkVolumes))
+    }
+
+    /// Makes a network volume larger; none can be made smaller. **Raises its price.** Repeats safely. Needs
+    /// `network_volumes`.
+    async fn grow_volume(&self, context: &CallContext, id: &VolumeId, size_gb: u32) -> Result<Volume> {
+        let _ = (context, id, size_gb);
+        Err(self.unsupported("grow_volume", Capability::NetworkVolumes))
+    }
+
+    /// Deletes a network volume and all that is on it. Repeats safely: one that is gone already is a success. Needs
+    /// `network_volumes`.
+    async fn delete_volume(&self, context: &CallContext, id: &VolumeId) -> Result<()> {
+        let _ = (context, id);
+        Err(self.unsupported("delete_volume", Capability::NetworkVolumes))
+    }
+
+    /// Finds all things of `kind` that bear `token`: how a create whose answer was lost is carried on. By default as
+    /// [`find_spawned`](Self::find_spawned), and a complete listing of volumes read for marks.
+    async fn find_rented(
+        &self,
+        context: &CallContext,
+        kind: RentalKind,
+        token: SpawnToken,
+    ) -> Result<Found<ComputeId>> {
+        match kind {
+            RentalKind::Machine => {
+                let found = self.find_spawned(context, token).await?;
+                Ok(Found::new(found.matches.into_iter().map(|compute| compute.id).collect(), found.complete))
+            }
+            RentalKind::Volume => {
+                let all = self.list_volumes(context).await?.into_iter();
+                let bearing = all.filter(|volume| volume.mark().is_some_and(|mark| mark.token == token));
+                Ok(Found::new(bearing.map(|volume| ComputeId::new(volume.id.as_str())).collect(), true))
+            }
+            RentalKind::Endpoint => Err(self.unsupported("find_rented", Capability::Serverless)),
+        }
+    }
+
+    /// Ends one thing of `kind`. Repeats safely: what is gone already is a success.
+    async fn end_rented(&self, context: &CallContext, kind: RentalKind, id: &ComputeId) -> Result<()> {
+        match kind {
+            RentalKind::Machine => self.terminate(context, id).await,
+            RentalKind::Volume => self.delete_volume(context, &VolumeId::new(id.as_str())).await,
+            RentalKind::Endpoint => Err(self.unsupported("end_rented", Capability::Serverless)),
+        }
+    }
+
     /// The error of an operation that this cloud does not have. Nothing was sent.
     fn unsupported(&self, operation: &'static str, capability: Capability) -> Error {
         Error::unsupported(format!("{} does not support {capability}", self.traits().kind))
             .with_provider(self.id())
             .with_operation(operation)
+    }
+}
+
+impl dyn Provider {
+    /// The provider's own type, for what the common contract has no word for; `None` where it is another.
+    pub fn native<P: Provider>(&self) -> Option<&P> {
+        (self as &dyn Any).downcast_ref()
     }
 }
 
@@ -156,6 +275,50 @@ macro_rules! forward {
             }
             fn logs(&self, context: &CallContext, id: &ComputeId, options: &LogOptions) -> Result<LogStream> {
                 (**self).logs(context, id, options)
+            }
+            async fn list_gpu_types(&self, context: &CallContext) -> Result<Vec<GpuType>> {
+                (**self).list_gpu_types(context).await
+            }
+            async fn run_job(&self, context: &CallContext, request: &JobRequest) -> Result<Job> {
+                (**self).run_job(context, request).await
+            }
+            async fn get_job(&self, context: &CallContext, endpoint: &EndpointId, job: &JobId) -> Result<Job> {
+                (**self).get_job(context, endpoint, job).await
+            }
+            async fn cancel_job(&self, context: &CallContext, endpoint: &EndpointId, job: &JobId) -> Result<Job> {
+                (**self).cancel_job(context, endpoint, job).await
+            }
+            fn stream_job(&self, context: &CallContext, endpoint: &EndpointId, job: &JobId) -> Result<JobStream> {
+                (**self).stream_job(context, endpoint, job)
+            }
+            fn check_volume(&self, request: &VolumeRequest) -> Result<()> {
+                (**self).check_volume(request)
+            }
+            async fn create_volume(&self, context: &CallContext, order: &VolumeOrder) -> Result<Volume> {
+                (**self).create_volume(context, order).await
+            }
+            async fn get_volume(&self, context: &CallContext, id: &VolumeId) -> Result<Volume> {
+                (**self).get_volume(context, id).await
+            }
+            async fn list_volumes(&self, context: &CallContext) -> Result<Vec<Volume>> {
+                (**self).list_volumes(context).await
+            }
+            async fn grow_volume(&self, context: &CallContext, id: &VolumeId, size_gb: u32) -> Result<Volume> {
+                (**self).grow_volume(context, id, size_gb).await
+            }
+            async fn delete_volume(&self, context: &CallContext, id: &VolumeId) -> Result<()> {
+                (**self).delete_volume(context, id).await
+            }
+            async fn find_rented(
+                &self,
+                context: &CallContext,
+                kind: RentalKind,
+                token: SpawnToken,
+            ) -> Result<Found<ComputeId>> {
+                (**self).find_rented(context, kind, token).await
+            }
+            async fn end_rented(&self, context: &CallContext, kind: RentalKind, id: &ComputeId) -> Result<()> {
+                (**self).end_rented(context, kind, id).await
             }
             fn unsupported(&self, operation: &'static str, capability: Capability) -> Error {
                 (**self).unsupported(operation, capability)

@@ -22,6 +22,7 @@ fn names_are_stable() {
             "gpu",
             "images",
             "commands",
+            "catalog",
         ]
     );
 }

@@ -18,7 +18,7 @@ use serde::{Serialize, Serializer};
 
 pub use kind::{Effect, ErrorKind};
 
-use crate::{ComputeId, ProviderId};
+use crate::{ComputeId, JobId, ProviderId};
 
 /// The result of every call in this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -42,6 +42,7 @@ struct Inner {
     status: Option<u16>,
     request_id: Option<String>,
     leftovers: Vec<ComputeId>,
+    job: Option<JobId>,
     retry_after: Option<Duration>,
     source: Option<Arc<dyn StdError + Send + Sync>>,
 }
@@ -67,6 +68,7 @@ impl Error {
             status: None,
             request_id: None,
             leftovers: Vec::new(),
+            job: None,
             retry_after: None,
             source: None,
         }))
@@ -140,6 +142,13 @@ impl Error {
         self.with_effect(Effect::Rejected)
     }
 
+    /// Names the job that was taken before this went wrong. It goes on by itself until its policy ends it.
+    #[must_use]
+    pub fn with_job(mut self, job: JobId) -> Self {
+        self.0.job = Some(job);
+        self
+    }
+
     /// Says how long the cloud asked to wait.
     #[must_use]
     pub fn with_retry_after(mut self, wait: Duration) -> Self {
@@ -199,6 +208,11 @@ impl Error {
     /// Things that exist all the same. Whoever gets this error must end them.
     pub fn leftovers(&self) -> &[ComputeId] {
         &self.0.leftovers
+    }
+
+    /// The job that was taken before this went wrong.
+    pub fn job(&self) -> Option<&JobId> {
+        self.0.job.as_ref()
     }
 
     /// How long the cloud asked to wait.

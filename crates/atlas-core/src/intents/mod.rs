@@ -31,6 +31,27 @@ use crate::{ComputeId, Mark, Money, ProviderId, Result, Scope, SpawnToken};
 pub enum RentalKind {
     /// A machine.
     Machine,
+    /// A network volume.
+    Volume,
+    /// A serverless endpoint.
+    Endpoint,
+}
+
+impl RentalKind {
+    /// The word for it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Machine => "machine",
+            Self::Volume => "volume",
+            Self::Endpoint => "endpoint",
+        }
+    }
+}
+
+impl fmt::Display for RentalKind {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.name())
+    }
 }
 
 /// One create that may happen, as it stands on disk before the cloud hears of it.
@@ -64,6 +85,13 @@ impl Intent {
     ) -> Self {
         let provider = provider.clone();
         Self { mark, provider, scope, kind: RentalKind::Machine, opened_at, not_after, price: None }
+    }
+
+    /// The same for something that is no machine.
+    #[must_use]
+    pub fn of_kind(mut self, kind: RentalKind) -> Self {
+        self.kind = kind;
+        self
     }
 
     /// The token that names the create.

@@ -1,4 +1,10 @@
-//! What tests of code over Atlas need: a clock that obeys tokio's paused time, and probes by script.
+//! What tests of code over Atlas need: a clock that obeys tokio's paused time, probes and clouds by script.
+
+#[cfg(feature = "http")]
+mod transport;
+
+#[cfg(feature = "http")]
+pub use transport::{Reply, ScriptedTransport};
 
 use std::sync::Mutex;
 use std::time::Duration;

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use atlas_auth::Secret;
 
-use super::HttpProbe;
+use crate::HttpProbe;
 use crate::{Effect, Error, ErrorKind, Probe, ProbeRequest};
 
 const CANARY: &str = "canary-3f1c";

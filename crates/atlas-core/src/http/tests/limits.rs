@@ -1,0 +1,115 @@
+//! Limits kept on this side, in paused time.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use atlas_auth::{Clock, Secret, Timestamp};
+use http::{HeaderMap, StatusCode};
+use url::Url;
+
+use crate::http::{HttpClient, Lane, Learned, Quota, Request, Response, Transport};
+use crate::testing::TokioClock;
+use crate::{CallContext, ProviderId, Result};
+
+const FEW: &[Quota] = &[Quota::new(2, Duration::from_secs(10))];
+
+/// A cloud that notes when what arrived.
+#[derive(Debug)]
+struct Noting {
+    clock: Arc<TokioClock>,
+    arrived: Mutex<Vec<(u64, String)>>,
+    headers: HeaderMap,
+}
+
+#[async_trait]
+impl Transport for Noting {
+    async fn send(&self, request: Request) -> Result<Response> {
+        self.arrived.lock().unwrap().push((self.clock.monotonic().as_secs(), request.url().path().to_owned()));
+        Ok(Response::new(StatusCode::OK, self.headers.clone(), "{}"))
+    }
+}
+
+fn world(headers: HeaderMap) -> (Arc<Noting>, HttpClient) {
+    let clock = Arc::new(TokioClock::new(Timestamp::EPOCH));
+    let cloud = Arc::new(Noting { clock: clock.clone(), arrived: Mutex::default(), headers });
+    let client = HttpClient::builder(&ProviderId::parse("cloud").unwrap(), "test", cloud.clone())
+        .key(Some(Secret::new("key")))
+        .quotas(|bucket| if bucket == "few" { FEW } else { &[] })
+        .limits(|headers| {
+            headers.contains_key("x-exhausted").then_some(Learned { exhausted_for: Duration::from_mins(1) })
+        })
+        .clock(clock)
+        .build();
+    (cloud, client)
+}
+
+fn request(path: &str, lane: Lane, bucket: &str) -> Request {
+    Request::get(Url::parse("https://cloud.invalid").unwrap().join(path).unwrap(), "x").lane(lane).bucket(bucket)
+}
+
+async fn all(client: &HttpClient, requests: Vec<Request>) {
+    let context = CallContext::new().with_timeout(Duration::from_mins(10));
+    futures_util::future::join_all(requests.into_iter().map(|request| {
+        let (client, context) = (client.clone(), context.clone());
+        async move { client.send(&context, request).await.unwrap() }
+    }))
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_urgent_goes_first_and_no_quota_is_exceeded() {
+    let (cloud, client) = world(HeaderMap::new());
+    let order = [Lane::Get, Lane::Get, Lane::Get, Lane::List, Lane::Create, Lane::Find, Lane::Terminate];
+    let requests = order.iter().enumerate().map(|(index, lane)| request(&format!("/{lane:?}{index}"), *lane, "few"));
+    all(&client, requests.collect()).await;
+    let arrived = cloud.arrived.lock().unwrap().clone();
+    let told: Vec<_> = arrived.iter().map(|(at, path)| (*at, path.as_str())).collect();
+    // The first two find nobody waiting; whoever waits then goes by urgency, two in each ten seconds.
+    assert_eq!(
+        told,
+        [
+            (0, "/Get0"),
+            (0, "/Get1"),
+            (10, "/Terminate6"),
+            (10, "/Find5"),
+            (20, "/Create4"),
+            (20, "/List3"),
+            (30, "/Get2")
+        ]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn buckets_do_not_wait_for_each_other() {
+    let (cloud, client) = world(HeaderMap::new());
+    let mut requests: Vec<_> = (0..3).map(|_| request("/few", Lane::Get, "few")).collect();
+    requests.extend((0..5).map(|_| request("/many", Lane::Get, "many")));
+    all(&client, requests).await;
+    let late = cloud.arrived.lock().unwrap().iter().filter(|(at, _)| *at > 0).count();
+    assert_eq!(late, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_headers_say_is_obeyed() {
+    let mut headers = HeaderMap::new();
+    headers.insert("x-exhausted", "1".parse().unwrap());
+    let (cloud, client) = world(headers);
+    for _ in 0..2 {
+        all(&client, vec![request("/a", Lane::Get, "")]).await;
+    }
+    let arrived: Vec<_> = cloud.arrived.lock().unwrap().iter().map(|(at, _)| *at).collect();
+    assert_eq!(arrived, [0, 60]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_gives_up_leaves_the_queue() {
+    let (cloud, client) = world(HeaderMap::new());
+    all(&client, vec![request("/a", Lane::Get, "few"), request("/b", Lane::Get, "few")]).await;
+    let context = CallContext::new().with_timeout(Duration::from_secs(1));
+    let error = client.send(&context, request("/gone", Lane::Terminate, "few")).await.unwrap_err();
+    assert_eq!(error.effect(), crate::Effect::NotSent);
+    all(&client, vec![request("/c", Lane::Get, "few")]).await;
+    let paths: Vec<_> = cloud.arrived.lock().unwrap().iter().map(|(_, path)| path.clone()).collect();
+    assert_eq!(paths, ["/a", "/b", "/c"]);
+}

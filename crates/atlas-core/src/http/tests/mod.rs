@@ -1,0 +1,6 @@
+//! The probe and the adapter against real sockets; the stack over scripts, in paused time.
+
+mod adapter;
+mod limits;
+mod probe;
+mod stack;
