@@ -75,7 +75,7 @@
 //! | `mock` | a cloud in memory, for tests of your own code: [`mock`] |
 //! | `auth` | the guard layer in [`auth`], for the server inside the machine |
 //! | `config` | configuration from `atlas.yaml`: [`from_env`] |
-//! | `http` | readiness asked over HTTP |
+//! | `http` | the HTTP stack of every cloud ([`http`]), and readiness asked over HTTP |
 //! | `orchestrator` | sessions and rentals, with the store in memory: [`orchestrator`] |
 //! | `redb` | the durable store in one file |
 //! | `full` | all of these |
@@ -99,17 +99,18 @@ pub use atlas_sim as mock;
 #[cfg(feature = "orchestrator")]
 pub use atlas_orchestrator as orchestrator;
 
-#[cfg(feature = "http")]
-pub use atlas_core::HttpProbe;
 pub use atlas_core::{
     Account, Atlas, AtlasBuilder, Auth, Billing, BoxStream, BuildContext, CallContext, Capabilities, Capability,
     CloudType, Compute, ComputeFilter, ComputeId, ComputeRequest, ComputeStatus, Credentials, Deployment, Effect,
-    Error, ErrorKind, Field, FileIntents, Found, GoneRule, Installation, Intent, IntentPhase, IntentRecord, Intents,
+    EndpointId, Error, ErrorKind, Field, FileIntents, Found, GoneRule, GpuOffer, GpuType, Installation, Intent,
+    IntentPhase, IntentRecord, Intents, Job, JobChunk, JobId, JobMode, JobPolicy, JobRequest, JobStatus, JobStream,
     LogOptions, LogStream, MARK_ENV, Mark, Money, OperationId, Pace, Permission, Port, PortSpec, PrivateParts, Probe,
     ProbeAnswer, ProbeRequest, Proof, Protocol, Provider, ProviderExt, ProviderFactory, ProviderId, ProxySigns,
-    RentalKind, Result, Scope, Settings, Settled, SpawnOrder, SpawnToken, Spawned, StateDir, TokenKind, Traits,
-    UnreadableIntent,
+    RentalKind, RentalOrder, Result, Scope, Settings, Settled, SpawnOrder, SpawnToken, Spawned, StateDir, Stock,
+    TokenKind, Traits, UnreadableIntent, Volume, VolumeId, VolumeOrder, VolumeRequest,
 };
+#[cfg(feature = "http")]
+pub use atlas_core::{CatalogCache, HttpProbe, http};
 pub use atlas_core::{config, duration, files, gpu};
 
 /// The kinds of cloud that were compiled in. A user's own is registered beside them, with

@@ -1,7 +1,8 @@
 //! Server-sent events: the lines of a stream put together again, however they were cut on the way.
 
 use bytes::{Bytes, BytesMut};
-use futures_util::{Stream, StreamExt, stream};
+use futures_core::Stream;
+use futures_util::{StreamExt, stream};
 
 use crate::{BoxStream, Error, ErrorKind, Result};
 

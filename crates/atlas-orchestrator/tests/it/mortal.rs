@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use atlas_core::{
-    CallContext, Capability, Compute, ComputeFilter, ComputeId, ComputeRequest, Error, Found, LogOptions, LogStream,
-    Provider, ProviderId, Result, Scope, SpawnOrder, SpawnToken, Traits,
+    CallContext, Capability, Compute, ComputeFilter, ComputeId, ComputeRequest, EndpointId, Error, Found, GpuType, Job,
+    JobId, JobRequest, JobStream, LogOptions, LogStream, Provider, ProviderId, RentalKind, Result, Scope, SpawnOrder,
+    SpawnToken, Traits, Volume, VolumeId, VolumeOrder, VolumeRequest,
 };
 use atlas_orchestrator::store::{Cursor, Key, Kind, MemoryStore, Range, RowKey, Store};
 use atlas_sim::Mock;
@@ -159,5 +160,62 @@ impl Provider for Mortal {
 
     fn logs(&self, context: &CallContext, id: &ComputeId, options: &LogOptions) -> Result<LogStream> {
         self.cloud.logs(context, id, options)
+    }
+
+    async fn list_gpu_types(&self, context: &CallContext) -> Result<Vec<GpuType>> {
+        self.alive(self.cloud.list_gpu_types(context)).await
+    }
+
+    async fn run_job(&self, context: &CallContext, request: &JobRequest) -> Result<Job> {
+        self.alive(self.cloud.run_job(context, request)).await
+    }
+
+    async fn get_job(&self, context: &CallContext, endpoint: &EndpointId, job: &JobId) -> Result<Job> {
+        self.alive(self.cloud.get_job(context, endpoint, job)).await
+    }
+
+    async fn cancel_job(&self, context: &CallContext, endpoint: &EndpointId, job: &JobId) -> Result<Job> {
+        self.alive(self.cloud.cancel_job(context, endpoint, job)).await
+    }
+
+    fn stream_job(&self, context: &CallContext, endpoint: &EndpointId, job: &JobId) -> Result<JobStream> {
+        self.cloud.stream_job(context, endpoint, job)
+    }
+
+    fn check_volume(&self, request: &VolumeRequest) -> Result<()> {
+        self.cloud.check_volume(request)
+    }
+
+    async fn create_volume(&self, context: &CallContext, order: &VolumeOrder) -> Result<Volume> {
+        self.alive(self.cloud.create_volume(context, order)).await
+    }
+
+    async fn get_volume(&self, context: &CallContext, id: &VolumeId) -> Result<Volume> {
+        self.alive(self.cloud.get_volume(context, id)).await
+    }
+
+    async fn list_volumes(&self, context: &CallContext) -> Result<Vec<Volume>> {
+        self.alive(self.cloud.list_volumes(context)).await
+    }
+
+    async fn grow_volume(&self, context: &CallContext, id: &VolumeId, size_gb: u32) -> Result<Volume> {
+        self.alive(self.cloud.grow_volume(context, id, size_gb)).await
+    }
+
+    async fn delete_volume(&self, context: &CallContext, id: &VolumeId) -> Result<()> {
+        self.alive(self.cloud.delete_volume(context, id)).await
+    }
+
+    async fn find_rented(
+        &self,
+        context: &CallContext,
+        kind: RentalKind,
+        token: SpawnToken,
+    ) -> Result<Found<ComputeId>> {
+        self.alive(self.cloud.find_rented(context, kind, token)).await
+    }
+
+    async fn end_rented(&self, context: &CallContext, kind: RentalKind, id: &ComputeId) -> Result<()> {
+        self.alive(self.cloud.end_rented(context, kind, id)).await
     }
 }
