@@ -159,7 +159,7 @@ mod tests {
         let arguments = Arguments::command();
         let names: Vec<_> = arguments.get_subcommands().map(clap::Command::get_name).collect();
         let lives = ["spawn", "get", "list", "stop", "start", "terminate", "logs"];
-        assert_eq!(names, [&["demo", "providers"][..], &lives, &["reap", "token", "url"]].concat());
+        assert_eq!(names, [&["demo", "providers", "gpus"][..], &lives, &["job", "reap", "token", "url"]].concat());
     }
 
     #[test]

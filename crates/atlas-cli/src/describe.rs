@@ -162,7 +162,7 @@ fn address(port: &atlas::Port) -> Option<String> {
 }
 
 /// Dollars with two places, or as many as it takes.
-fn dollars(amount: Money) -> String {
+pub(crate) fn dollars(amount: Money) -> String {
     let text = amount.to_string();
     let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
     let kept = fraction.trim_end_matches('0');

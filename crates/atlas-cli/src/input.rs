@@ -53,6 +53,11 @@ pub(crate) fn secret_from_stdin() -> Result<Secret, Failure> {
     Ok(without_newline(&text))
 }
 
+/// The text of a file that may hold a secret, without the one newline at its end; `-` is standard input.
+pub(crate) fn secret_from(path: &Path) -> Result<Secret, Failure> {
+    Ok(without_newline(&text(path)?))
+}
+
 /// The lines `NAME=VALUE` of a file, in order. Blank lines and lines that begin with `#` are none.
 pub(crate) fn variables(path: &Path) -> Result<Vec<(String, Secret)>, Failure> {
     let text = text(path)?;

@@ -2,6 +2,8 @@
 
 mod demo;
 mod get;
+mod gpus;
+mod job;
 mod list;
 mod logs;
 mod providers;
@@ -29,6 +31,7 @@ pub(crate) use demo::{CHILD as DEMO_CHILD, serve as serve_demo};
 pub(crate) enum Command {
     Demo(demo::Demo),
     Providers(providers::Providers),
+    Gpus(gpus::Gpus),
     Spawn(Box<spawn::Spawn>),
     Get(get::Get),
     List(list::List),
@@ -36,6 +39,8 @@ pub(crate) enum Command {
     Start(start::Start),
     Terminate(terminate::Terminate),
     Logs(logs::Logs),
+    #[command(subcommand)]
+    Job(job::Job),
     Reap(reap::Reap),
     #[command(subcommand)]
     Token(token::Token),
@@ -51,6 +56,8 @@ pub(crate) fn run(arguments: Arguments, output: Output) -> Outcome {
         Command::Token(command) => command.run(output),
         Command::Url(command) => command.run(output),
         Command::Providers(command) => with_clouds(global, output, async |context| command.run(context)),
+        Command::Gpus(command) => with_clouds(global, output, async |context| command.run(context).await),
+        Command::Job(command) => with_clouds(global, output, async |context| command.run(context).await),
         Command::Demo(command) => with_clouds(global, output, async |context| command.run(context).await),
         Command::Reap(command) => with_clouds(global, output, async |context| command.run(context).await),
         Command::Spawn(command) => with_clouds(global, output, async |context| command.run(context).await),

@@ -18,6 +18,7 @@ fn help_lists_what_works() {
       demo       See the whole story on this machine, in under 30 seconds: no account, no set-up,
                  nothing left behind
       providers  Show the providers that this program knows, with what each can do
+      gpus       Show the GPUs that can be rented now, with live prices and stock
       spawn      Rent a machine; it bills until it is terminated
       get        Show one machine
       list       Show machines, stopped ones too
@@ -25,6 +26,7 @@ fn help_lists_what_works() {
       start      Start a stopped machine; it bills again
       terminate  Destroy machines and their disks
       logs       Show what a machine writes
+      job        Run and follow serverless jobs
       reap       Compare the clouds with what is recorded here, once, and end what nobody holds
       token      Mint and verify bearer tokens
       url        Sign and verify URLs
@@ -56,10 +58,15 @@ fn help_lists_what_works() {
 #[test]
 fn every_command_explains_itself_with_examples() {
     let home = Home::new();
-    let commands: [&[&str]; 14] = [
+    let commands: [&[&str]; 19] = [
         &["demo"],
         &["reap"],
         &["providers"],
+        &["gpus"],
+        &["job", "run"],
+        &["job", "get"],
+        &["job", "cancel"],
+        &["job", "stream"],
         &["spawn"],
         &["get"],
         &["list"],

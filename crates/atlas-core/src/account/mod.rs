@@ -4,6 +4,7 @@
 //! ([`FileIntents`]); whoever finds a file that is not closed carries it on ([`Account::settle`]).
 
 mod evidence;
+mod jobs;
 mod preference;
 mod release;
 mod settle;
