@@ -159,7 +159,10 @@ mod tests {
         let arguments = Arguments::command();
         let names: Vec<_> = arguments.get_subcommands().map(clap::Command::get_name).collect();
         let lives = ["spawn", "get", "list", "stop", "start", "terminate", "logs"];
-        assert_eq!(names, [&["demo", "providers", "gpus"][..], &lives, &["job", "reap", "token", "url"]].concat());
+        assert_eq!(
+            names,
+            [&["demo", "providers", "gpus"][..], &lives, &["job", "reap", "conformance", "token", "url"]].concat()
+        );
     }
 
     #[test]

@@ -78,6 +78,7 @@
 //! | `http` | the HTTP stack of every cloud ([`http`]), and readiness asked over HTTP |
 //! | `orchestrator` | sessions and rentals, with the store in memory: [`orchestrator`] |
 //! | `redb` | the durable store in one file |
+//! | `conformance` | what every provider promises, to hold one of your own against: [`conformance`] |
 //! | `full` | all of these |
 
 #![cfg_attr(not(feature = "full"), allow(rustdoc::broken_intra_doc_links, reason = "links lead to what features add"))]
@@ -86,6 +87,10 @@ use std::sync::Arc;
 
 /// Secrets, tokens, signed URLs, key derivation; with the feature `auth` also the guard layer for servers.
 pub use atlas_auth as auth;
+
+/// What every provider promises, as a table of cases to hold one against.
+#[cfg(feature = "conformance")]
+pub use atlas_conformance as conformance;
 
 /// Machines on this machine.
 #[cfg(feature = "local")]

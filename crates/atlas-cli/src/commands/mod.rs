@@ -1,5 +1,6 @@
 //! The commands, a file for each: its flags, its help, what it does.
 
+mod conformance;
 mod demo;
 mod get;
 mod gpus;
@@ -42,6 +43,7 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Job(job::Job),
     Reap(reap::Reap),
+    Conformance(conformance::Conformance),
     #[command(subcommand)]
     Token(token::Token),
     #[command(subcommand)]
@@ -58,6 +60,7 @@ pub(crate) fn run(arguments: Arguments, output: Output) -> Outcome {
         Command::Providers(command) => with_clouds(global, output, async |context| command.run(context)),
         Command::Gpus(command) => with_clouds(global, output, async |context| command.run(context).await),
         Command::Job(command) => with_clouds(global, output, async |context| command.run(context).await),
+        Command::Conformance(command) => with_clouds(global, output, async |context| command.run(context).await),
         Command::Demo(command) => with_clouds(global, output, async |context| command.run(context).await),
         Command::Reap(command) => with_clouds(global, output, async |context| command.run(context).await),
         Command::Spawn(command) => with_clouds(global, output, async |context| command.run(context).await),

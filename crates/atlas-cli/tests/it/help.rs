@@ -15,22 +15,23 @@ fn help_lists_what_works() {
     Usage: atlas [OPTIONS] <COMMAND>
 
     Commands:
-      demo       See the whole story on this machine, in under 30 seconds: no account, no set-up,
-                 nothing left behind
-      providers  Show the providers that this program knows, with what each can do
-      gpus       Show the GPUs that can be rented now, with live prices and stock
-      spawn      Rent a machine; it bills until it is terminated
-      get        Show one machine
-      list       Show machines, stopped ones too
-      stop       Stop a machine, keeping its disk
-      start      Start a stopped machine; it bills again
-      terminate  Destroy machines and their disks
-      logs       Show what a machine writes
-      job        Run and follow serverless jobs
-      reap       Compare the clouds with what is recorded here, once, and end what nobody holds
-      token      Mint and verify bearer tokens
-      url        Sign and verify URLs
-      help       Print this message or the help of the given subcommand(s)
+      demo         See the whole story on this machine, in under 30 seconds: no account, no set-up,
+                   nothing left behind
+      providers    Show the providers that this program knows, with what each can do
+      gpus         Show the GPUs that can be rented now, with live prices and stock
+      spawn        Rent a machine; it bills until it is terminated
+      get          Show one machine
+      list         Show machines, stopped ones too
+      stop         Stop a machine, keeping its disk
+      start        Start a stopped machine; it bills again
+      terminate    Destroy machines and their disks
+      logs         Show what a machine writes
+      job          Run and follow serverless jobs
+      reap         Compare the clouds with what is recorded here, once, and end what nobody holds
+      conformance  Hold a provider against all that providers promise
+      token        Mint and verify bearer tokens
+      url          Sign and verify URLs
+      help         Print this message or the help of the given subcommand(s)
 
     Options:
       -h, --help     Print help
@@ -58,11 +59,12 @@ fn help_lists_what_works() {
 #[test]
 fn every_command_explains_itself_with_examples() {
     let home = Home::new();
-    let commands: [&[&str]; 19] = [
+    let commands: [&[&str]; 20] = [
         &["demo"],
         &["reap"],
         &["providers"],
         &["gpus"],
+        &["conformance"],
         &["job", "run"],
         &["job", "get"],
         &["job", "cancel"],

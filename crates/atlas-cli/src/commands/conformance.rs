@@ -1,0 +1,138 @@
+//! `atlas conformance`: what every provider promises, held against a configured one.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use atlas::conformance::{Harness, Options, run};
+use atlas::{Account, Capability, ComputeRequest, Error, ErrorKind, Money, Provider};
+use clap::Args;
+
+use crate::Outcome;
+use crate::arguments::Named;
+use crate::context::Context;
+use crate::failure::Failure;
+
+/// Hold a provider against all that providers promise.
+///
+/// It rents the cheapest machines that the cases need, under the deployment `conformance`, and ends them. What cannot be
+/// proven from outside is shown as not provable and fails nothing; a broken promise is exit 1.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Conformance {
+    #[command(flatten)]
+    named: Named,
+    /// How many dollars may be spent at the most
+    #[arg(long, value_name = "USD", default_value = "1", value_parser = Money::parse, allow_hyphen_values = true)]
+    spend_limit: Money,
+    /// Only cases whose name contains this
+    #[arg(long, value_name = "TEXT")]
+    only: Option<String>,
+    /// The GPU to rent [default: none where machines without one can be rented, else the cheapest]
+    #[arg(long, value_name = "NAME")]
+    gpu: Option<String>,
+    /// The image to run, where the provider runs images
+    #[arg(long, value_name = "IMAGE", default_value = "nginx:alpine")]
+    image: String,
+    /// Write the report as JUnit XML, too
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  atlas conformance --provider local
+  atlas conformance --provider runpod --spend-limit 0.50 --junit report.xml";
+
+/// An account, without any means to make its cloud fail.
+struct Held {
+    account: Account,
+    machine: ComputeRequest,
+}
+
+#[async_trait]
+impl Harness for Held {
+    fn provider(&self) -> Arc<dyn Provider> {
+        self.account.provider().clone()
+    }
+
+    fn machine(&self) -> ComputeRequest {
+        self.machine.clone()
+    }
+
+    fn is_free(&self) -> bool {
+        // What it costs is the user's to know: a price of nothing is shown, and no promise broken.
+        true
+    }
+
+    fn has_key(&self) -> bool {
+        self.account.provider().traits().kind != "local"
+    }
+
+    fn patience(&self) -> Duration {
+        Duration::from_mins(10)
+    }
+}
+
+impl Conformance {
+    pub(crate) async fn run(self, context: &Context) -> Outcome {
+        if self.spend_limit < Money::ZERO {
+            return Err(Failure::usage("--spend-limit is less than nothing"));
+        }
+        let account = context.account(self.named.provider.as_deref())?;
+        context.interrupt.may_leave(format!(
+            "interrupted; what bears the mark of deployment conformance may be left: atlas list --provider {}",
+            account.provider().id()
+        ));
+        let machine = context.interrupt.unless(self.machine(&account)).await?;
+        let mut options = Options::default().spend_limit(self.spend_limit);
+        if let Some(words) = &self.only {
+            options = options.only(words.as_str());
+        }
+        context.output.progress("holding the provider against the table; this takes a while at a real cloud");
+        let harness = Held { account, machine };
+        let report = context.interrupt.unless(async { Ok(run(&harness, &options).await) }).await?;
+        if let Some(path) = &self.junit {
+            let written = std::path::absolute(path)
+                .and_then(|path| atlas::files::write_durably(&path, report.to_junit().as_bytes()));
+            written.map_err(|cause| atlas::files::error("write", path, &cause))?;
+        }
+        context.output.result(&report, || report.to_string())?;
+        if report.holds() {
+            return Ok(());
+        }
+        let broken = report.failed();
+        let left = if report.left.is_empty() { "" } else { "; something is left, see the report" };
+        let message = format!("{} promises are broken: {}{left}", broken.len(), broken.join(", "));
+        Err(Failure::from(Error::new(ErrorKind::Provider, message).with_provider(&report.provider)))
+    }
+
+    /// The cheapest machine that the account rents.
+    async fn machine(&self, account: &Account) -> Result<ComputeRequest, Failure> {
+        let provider = account.provider();
+        let traits = provider.traits();
+        let mut request = match &self.gpu {
+            Some(name) => ComputeRequest::gpu(name),
+            None if traits.has(Capability::Cpu) => ComputeRequest::cpu(),
+            None => {
+                let types = account.gpu_types().await?;
+                let cheapest =
+                    types.iter().filter_map(|gpu| Some((gpu.lowest_price()?, gpu))).min_by_key(|(price, _)| *price);
+                let (_, gpu) =
+                    cheapest.ok_or_else(|| Failure::usage("nothing in the catalog has a price: name --gpu"))?;
+                ComputeRequest::gpu(&gpu.name)
+            }
+        };
+        if traits.has(Capability::Images) {
+            request = request.image(&self.image);
+        }
+        request = request.http_port(80);
+        // Some clouds want to be told how many virtual CPUs.
+        if provider.check(&request).is_err() && request.gpu.is_empty() {
+            request = request.cpus(2);
+        }
+        provider.check(&request)?;
+        Ok(request)
+    }
+}

@@ -1,0 +1,373 @@
+//! What a case works with: orders with the suite's mark, a count of what is spent, and an end for all that was made.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use atlas_auth::{Entropy, SystemEntropy, Timestamp};
+use atlas_core::{
+    Auth, CallContext, Compute, ComputeFilter, ComputeId, ComputeRequest, ComputeStatus, Credentials, Deployment,
+    Effect, Error, Installation, Intent, Intents, Mark, Money, Proof, Provider, RentalKind, RentalOrder, Result,
+    SpawnOrder, SpawnToken, TokenKind, VolumeOrder, VolumeRequest,
+};
+
+use crate::harness::{Harness, Trouble};
+
+/// The deployment under which everything is made.
+const DEPLOYMENT: &str = "conformance";
+
+/// How often something that is waited for is looked at.
+const PAUSE: Duration = Duration::from_millis(250);
+
+/// Why a case did not pass.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Broken {
+    /// The promise is broken.
+    Promise(String),
+    /// The harness lacks the means to prove it.
+    NotProvable(String),
+}
+
+impl Broken {
+    /// The promise is broken, and how.
+    pub fn because(words: impl Into<String>) -> Self {
+        Self::Promise(words.into())
+    }
+}
+
+impl fmt::Display for Broken {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Promise(words) | Self::NotProvable(words) => formatter.write_str(words),
+        }
+    }
+}
+
+impl From<Error> for Broken {
+    fn from(error: Error) -> Self {
+        Self::Promise(error.to_string())
+    }
+}
+
+/// Fails a case unless something holds.
+macro_rules! ensure {
+    ($holds:expr, $($words:tt)+) => {
+        if !$holds {
+            return Err($crate::bench::Broken::because(format!($($words)+)));
+        }
+    };
+}
+pub(crate) use ensure;
+
+/// Intents that are kept nowhere: the suite finds what it made by its mark.
+#[derive(Debug)]
+struct Forgotten;
+
+#[async_trait]
+impl Intents for Forgotten {
+    async fn open(&self, _: &Intent) -> Result<()> {
+        Ok(())
+    }
+
+    async fn bound(&self, _: SpawnToken, _: &ComputeId) -> Result<()> {
+        Ok(())
+    }
+
+    async fn closed(&self, _: SpawnToken, _: Proof) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// What was rented, from when on, at which price.
+#[derive(Debug, Clone, Copy)]
+struct Rented {
+    since: Timestamp,
+    price: Money,
+}
+
+/// What a case works with.
+pub struct Bench<'h> {
+    harness: &'h dyn Harness,
+    provider: std::sync::Arc<dyn Provider>,
+    installation: Installation,
+    running: Mutex<BTreeMap<ComputeId, Rented>>,
+    spent: Mutex<Money>,
+    dearest: Mutex<Money>,
+}
+
+impl<'h> Bench<'h> {
+    pub(crate) fn new(harness: &'h dyn Harness) -> Self {
+        Self {
+            provider: harness.provider(),
+            harness,
+            installation: Installation::generate(&SystemEntropy),
+            running: Mutex::default(),
+            spent: Mutex::new(Money::ZERO),
+            dearest: Mutex::new(Money::ZERO),
+        }
+    }
+
+    /// The harness.
+    pub fn harness(&self) -> &'h dyn Harness {
+        self.harness
+    }
+
+    /// The provider under proof.
+    pub fn provider(&self) -> &std::sync::Arc<dyn Provider> {
+        &self.provider
+    }
+
+    /// The context of an ordinary call.
+    pub fn context(&self) -> CallContext {
+        CallContext::new().with_timeout(Duration::from_mins(1))
+    }
+
+    /// The cheapest machine.
+    pub fn machine(&self) -> ComputeRequest {
+        self.harness.machine()
+    }
+
+    /// A token of its own.
+    pub fn token(&self) -> SpawnToken {
+        SpawnToken::generate(TokenKind::Plain, &SystemEntropy)
+    }
+
+    /// A text that occurs nowhere by chance.
+    pub fn canary(&self) -> String {
+        let mut random = [0; 8];
+        SystemEntropy.fill(&mut random);
+        format!("canary-{:016x}", u64::from_le_bytes(random))
+    }
+
+    fn intent(&self, token: SpawnToken, name: Option<String>, not_after: Timestamp) -> Result<Intent> {
+        let mark = Mark::new(Deployment::parse(DEPLOYMENT)?, self.installation.clone(), token, name);
+        let scope = self.provider.scope(&self.context());
+        Ok(Intent::machine(mark, self.provider.id(), scope, self.now(), not_after))
+    }
+
+    /// The order for one machine.
+    pub async fn order(&self, request: ComputeRequest) -> Result<SpawnOrder> {
+        self.order_with(request, &Credentials::None, Duration::from_mins(2)).await
+    }
+
+    /// The order for one machine that knows its user by a bearer token.
+    pub async fn guarded(&self, request: ComputeRequest) -> Result<(SpawnOrder, Credentials)> {
+        let credentials = Credentials::mint(Auth::Bearer, &SystemEntropy);
+        Ok((self.order_with(request, &credentials, Duration::from_mins(2)).await?, credentials))
+    }
+
+    /// The order for one machine whose time was over a minute ago.
+    pub async fn expired_order(&self, request: ComputeRequest) -> Result<SpawnOrder> {
+        let intent = self.intent(self.token(), request.name.clone(), self.now().minus(Duration::from_mins(1)))?;
+        SpawnOrder::record(&Forgotten, &intent, request, &Credentials::None, self.provider.traits()).await
+    }
+
+    async fn order_with(
+        &self,
+        request: ComputeRequest,
+        credentials: &Credentials,
+        good_for: Duration,
+    ) -> Result<SpawnOrder> {
+        let intent = self.intent(self.token(), request.name.clone(), self.now().plus(good_for))?;
+        SpawnOrder::record(&Forgotten, &intent, request, credentials, self.provider.traits()).await
+    }
+
+    /// The order for one network volume.
+    pub async fn volume_order(&self, request: VolumeRequest) -> Result<VolumeOrder> {
+        let until = self.now().plus(Duration::from_mins(2));
+        let intent = self.intent(self.token(), request.name.clone(), until)?.of_kind(RentalKind::Volume);
+        RentalOrder::record(&Forgotten, &intent, request, self.provider.traits().name_limit).await
+    }
+
+    /// Makes the cheapest machine.
+    pub async fn spawn(&self) -> Result<(Compute, SpawnToken), Broken> {
+        self.spawn_as(self.machine()).await
+    }
+
+    /// Makes this machine.
+    pub async fn spawn_as(&self, request: ComputeRequest) -> Result<(Compute, SpawnToken), Broken> {
+        let order = self.order(request).await?;
+        Ok((self.place(&order).await?, order.token()))
+    }
+
+    /// Sends an order, and counts what it costs.
+    pub async fn place(&self, order: &SpawnOrder) -> Result<Compute> {
+        let compute = self.provider.spawn(&self.context(), order).await?;
+        self.counts(&compute);
+        Ok(compute)
+    }
+
+    /// Reads one machine.
+    pub async fn get(&self, id: &ComputeId) -> Result<Compute> {
+        self.provider.get(&self.context(), id).await
+    }
+
+    /// Reads all machines.
+    pub async fn list(&self) -> Result<Vec<Compute>> {
+        self.provider.list(&self.context(), &ComputeFilter::all()).await
+    }
+
+    /// Waits until the machine has this status, or is gone where that is `terminated`.
+    pub async fn until(&self, id: &ComputeId, wanted: &ComputeStatus) -> Result<Compute, Broken> {
+        let until = self.now().plus(self.harness.patience());
+        let mut last = String::from("nothing");
+        while self.now() < until {
+            match self.get(id).await {
+                Ok(compute) if compute.status == *wanted => return Ok(compute),
+                Ok(compute) if compute.status.is_over() && *wanted != ComputeStatus::Terminated => {
+                    return Err(Broken::because(format!("machine {id} is {} and not {wanted}", compute.status)));
+                }
+                Ok(compute) => last = compute.status.to_string(),
+                Err(error) if error.is_not_found() || error.is_transient() => last = error.to_string(),
+                Err(error) => return Err(error.into()),
+            }
+            self.harness.pass(PAUSE).await;
+        }
+        Err(Broken::because(format!("machine {id} was not {wanted} in time; the last read showed {last}")))
+    }
+
+    /// Ends a machine, and waits until no read shows it alive.
+    pub async fn end(&self, id: &ComputeId) -> Result<(), Broken> {
+        self.provider.terminate(&self.context(), id).await?;
+        let until = self.now().plus(self.harness.patience());
+        while self.now() < until {
+            match self.get(id).await {
+                Ok(compute) if compute.status != ComputeStatus::Terminated => {}
+                Err(error) if error.is_transient() => {}
+                Err(error) if !error.is_not_found() => return Err(error.into()),
+                Ok(_) | Err(_) => {
+                    self.is_over(id);
+                    return Ok(());
+                }
+            }
+            self.harness.pass(PAUSE).await;
+        }
+        Err(Broken::because(format!("machine {id} was told to end, and reads still show it alive")))
+    }
+
+    /// Lets as much time pass as a create or a delete may stay invisible.
+    pub async fn settle(&self) {
+        self.harness.pass(self.provider.traits().settle_window + PAUSE).await;
+    }
+
+    /// Arranges trouble, or gives up on the case.
+    pub fn inject(&self, trouble: Trouble) -> Result<(), Broken> {
+        if self.harness.inject(trouble) {
+            Ok(())
+        } else {
+            Err(Broken::NotProvable(format!("the harness cannot make the cloud fail so: {trouble:?}")))
+        }
+    }
+
+    /// Does something that must be refused before anything is sent: the error, proven by its effect, and by the count of
+    /// requests where there is one.
+    pub async fn refused<T>(&self, what: &str, call: impl Future<Output = Result<T>>) -> Result<Error, Broken> {
+        let before = self.harness.requests();
+        let answer = call.await;
+        let after = self.harness.requests();
+        let Err(error) = answer else { return Err(Broken::because(format!("{what} was not refused"))) };
+        ensure!(
+            error.effect() == Effect::NotSent,
+            "{what}: the effect of the refusal is {:?}, not NotSent: {error}",
+            error.effect()
+        );
+        ensure!(before == after, "{what} was refused only after the cloud had been asked");
+        Ok(error)
+    }
+
+    /// The cloud's time.
+    pub fn now(&self) -> Timestamp {
+        self.harness.clock().now()
+    }
+
+    fn counts(&self, compute: &Compute) {
+        let price = compute.cost_per_hour.unwrap_or(Money::ZERO);
+        let mut dearest = self.dearest.lock().unwrap_or_else(PoisonError::into_inner);
+        *dearest = (*dearest).max(price);
+        self.running().insert(compute.id.clone(), Rented { since: self.now(), price });
+    }
+
+    fn is_over(&self, id: &ComputeId) {
+        if let Some(rented) = self.running().remove(id) {
+            let cost = rented.price.for_span(self.now().since(rented.since));
+            let mut spent = self.spent.lock().unwrap_or_else(PoisonError::into_inner);
+            *spent += cost;
+        }
+    }
+
+    /// What was spent so far.
+    pub(crate) fn spent(&self) -> Money {
+        let now = self.now();
+        let running: Money = self.running().values().map(|rented| rented.price.for_span(now.since(rented.since))).sum();
+        *self.spent.lock().unwrap_or_else(PoisonError::into_inner) + running
+    }
+
+    /// The most that so many machines can cost while one case lasts.
+    pub(crate) fn at_most(&self, machines: u32) -> Money {
+        let dearest = *self.dearest.lock().unwrap_or_else(PoisonError::into_inner);
+        (0..machines).map(|_| dearest.for_span(self.harness.patience())).sum()
+    }
+
+    fn running(&self) -> MutexGuard<'_, BTreeMap<ComputeId, Rented>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends all that bears the mark of this run, and `stale` ones of earlier runs; what is left, in words.
+    pub(crate) async fn clean(&self, stale: bool) -> Vec<String> {
+        self.harness.heal();
+        let mut left = Vec::new();
+        for kind in [RentalKind::Machine, RentalKind::Volume] {
+            match self.ours(kind, stale).await {
+                Err(error) => left.push(format!("it is not known whether a {kind} is left: {error}")),
+                Ok(ids) => {
+                    for id in ids {
+                        let ended = if kind == RentalKind::Machine {
+                            self.end(&id).await
+                        } else {
+                            self.provider.end_rented(&self.context(), kind, &id).await.map_err(Broken::from)
+                        };
+                        if let Err(why) = ended {
+                            left.push(format!("{kind} {id} is left: {why}"));
+                        }
+                    }
+                }
+            }
+        }
+        left
+    }
+
+    /// What bears the mark of this run; with `stale`, also what an earlier one left more than an hour ago.
+    async fn ours(&self, kind: RentalKind, stale: bool) -> Result<Vec<ComputeId>> {
+        let bears = |mark: Option<Mark>, made: Option<Timestamp>| {
+            mark.is_some_and(|mark| {
+                let old = made.is_some_and(|made| self.now().since(made) > Duration::from_hours(1));
+                mark.deployment.as_str() == DEPLOYMENT && (mark.installation == self.installation || (stale && old))
+            })
+        };
+        if kind == RentalKind::Volume {
+            if !self.provider.traits().has(atlas_core::Capability::NetworkVolumes) {
+                return Ok(Vec::new());
+            }
+            let all = self.provider.list_volumes(&self.context()).await?;
+            let ours = all.into_iter().filter(|volume| bears(volume.mark(), volume.created_at));
+            return Ok(ours.map(|volume| ComputeId::new(volume.id.as_str())).collect());
+        }
+        let all = self.list().await?;
+        let living = all.into_iter().filter(|compute| compute.status != ComputeStatus::Terminated);
+        let ours = living.filter(|compute| bears(mark_of(compute), compute.created_at));
+        Ok(ours.map(|compute| compute.id).collect())
+    }
+}
+
+impl fmt::Debug for Bench<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Bench").field("provider", self.provider.id()).finish_non_exhaustive()
+    }
+}
+
+/// The mark that a machine bears, in its name if nowhere else.
+pub(crate) fn mark_of(compute: &Compute) -> Option<Mark> {
+    compute.mark.clone().or_else(|| compute.name.as_deref().and_then(Mark::read))
+}

@@ -1,0 +1,115 @@
+//! Serverless jobs: each ends once, with its output or a clear error.
+
+use std::time::Duration;
+
+use atlas_core::{ErrorKind, Job, JobId, JobRequest, JobStatus};
+use futures_util::StreamExt;
+
+use crate::bench::{Bench, Broken, ensure};
+use crate::case::Verdict;
+
+/// How often a job is looked at.
+const PAUSE: Duration = Duration::from_millis(250);
+
+fn request(bench: &Bench<'_>) -> Result<JobRequest, Broken> {
+    bench.harness().job().ok_or_else(|| Broken::NotProvable("the harness names no job".to_owned()))
+}
+
+async fn over(bench: &Bench<'_>, job: &Job) -> Result<Job, Broken> {
+    let until = bench.now().plus(bench.harness().patience());
+    while bench.now() < until {
+        let read = bench.provider().get_job(&bench.context(), &job.endpoint, &job.id).await?;
+        ensure!(read.id == job.id, "asked for job {} and got {}", job.id, read.id);
+        if read.status.is_over() {
+            return Ok(read);
+        }
+        bench.harness().pass(PAUSE).await;
+    }
+    Err(Broken::because(format!("job {} was not over in time", job.id)))
+}
+
+/// Lets time pass beside something that waits for it.
+async fn meanwhile<T>(bench: &Bench<'_>, waiting: impl Future<Output = T>) -> T {
+    let passing = async {
+        loop {
+            bench.harness().pass(PAUSE).await;
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::select! {
+        biased;
+        done = waiting => done,
+        never = passing => never,
+    }
+}
+
+pub(super) async fn ends(bench: &Bench<'_>) -> Verdict {
+    let job = bench.provider().run_job(&bench.context(), &request(bench)?).await?;
+    let done = over(bench, &job).await?;
+    ensure!(done.status == JobStatus::Completed, "the job is {}: {:?}", done.status, done.error);
+    Ok(())
+}
+
+pub(super) async fn sync(bench: &Bench<'_>) -> Verdict {
+    let request = request(bench)?.sync(Duration::from_mins(5));
+    let context = bench.context().with_timeout(Duration::from_mins(6));
+    let done = meanwhile(bench, bench.provider().run_job(&context, &request)).await?;
+    ensure!(done.status == JobStatus::Completed, "the job is {}: {:?}", done.status, done.error);
+    ensure!(done.output.is_some(), "the job came back without output");
+    Ok(())
+}
+
+pub(super) async fn sync_timeout(bench: &Bench<'_>) -> Verdict {
+    let request = request(bench)?.sync(Duration::from_millis(50));
+    match bench.provider().run_job(&bench.context(), &request).await {
+        Ok(job) => Err(Broken::because(format!("a wait of a twentieth of a second came back {}", job.status))),
+        Err(error) => {
+            ensure!(error.kind() == ErrorKind::Timeout, "a wait that is over is {}: {error}", error.kind());
+            let id = error.job().ok_or_else(|| Broken::because(format!("the error does not name the job: {error}")))?;
+            ensure!(error.message().contains(id.as_str()), "the error's words do not name the job: {error}");
+            let read = bench.provider().get_job(&bench.context(), &request.endpoint, id).await?;
+            over(bench, &read).await.map(drop)
+        }
+    }
+}
+
+pub(super) async fn cancel(bench: &Bench<'_>) -> Verdict {
+    let job = bench.provider().run_job(&bench.context(), &request(bench)?).await?;
+    let cancelled = bench.provider().cancel_job(&bench.context(), &job.endpoint, &job.id).await?;
+    ensure!(cancelled.status == JobStatus::Cancelled, "a cancelled job is {}", cancelled.status);
+    let again = bench.provider().cancel_job(&bench.context(), &job.endpoint, &job.id).await?;
+    ensure!(again.status == JobStatus::Cancelled, "cancelled twice, it is {}", again.status);
+    let read = over(bench, &job).await?;
+    ensure!(read.status == JobStatus::Cancelled, "read again, it is {}", read.status);
+    Ok(())
+}
+
+pub(super) async fn stream(bench: &Bench<'_>) -> Verdict {
+    let job = bench.provider().run_job(&bench.context(), &request(bench)?).await?;
+    let mut pieces = bench.provider().stream_job(&bench.context(), &job.endpoint, &job.id)?;
+    let reading = async {
+        let mut indices = Vec::new();
+        while let Some(piece) = pieces.next().await {
+            indices.push(piece?.index);
+        }
+        Ok::<_, Broken>(indices)
+    };
+    let indices = meanwhile(bench, reading).await?;
+    let wanted: Vec<u64> = (0..).take(indices.len()).collect();
+    ensure!(indices.len() >= 2, "the stream gave {} pieces", indices.len());
+    ensure!(indices == wanted, "the pieces came as {indices:?}");
+    let done = over(bench, &job).await?;
+    ensure!(done.status == JobStatus::Completed, "when the stream ended, the job was {}", done.status);
+    Ok(())
+}
+
+pub(super) async fn unknown(bench: &Bench<'_>) -> Verdict {
+    let endpoint = request(bench)?.endpoint;
+    match bench.provider().get_job(&bench.context(), &endpoint, &JobId::new("nobody0knows0me")).await {
+        Ok(job) => Err(Broken::because(format!("a job that nobody knows is {}", job.status))),
+        Err(error) => {
+            ensure!(error.is_not_found(), "a job that nobody knows is {}: {error}", error.kind());
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! From create to end.
+
+use std::sync::Arc;
+
+use atlas_core::{ComputeId, ComputeStatus, Effect, LogOptions, Money, Provider};
+use futures_util::StreamExt;
+use futures_util::future::join_all;
+
+use crate::bench::{Bench, Broken, ensure, mark_of};
+use crate::case::Verdict;
+
+/// An id of a form that clouds use, and that none has given.
+pub(super) fn nobody() -> ComputeId {
+    ComputeId::new("nobody0knows0me")
+}
+
+pub(super) async fn spawn(bench: &Bench<'_>) -> Verdict {
+    let order = bench.order(bench.machine()).await?;
+    let compute = bench.place(&order).await?;
+    ensure!(!compute.id.as_str().is_empty(), "the machine has no id");
+    ensure!(compute.provider == *bench.provider().id(), "the machine says it is of account {}", compute.provider);
+    ensure!(compute.kind == bench.provider().traits().kind, "the machine says it is of kind {}", compute.kind);
+    let mark = mark_of(&compute).ok_or_else(|| Broken::because("the answer bears no mark"))?;
+    ensure!(mark.token == order.token(), "the answer bears another token");
+    ensure!(!compute.status.is_over(), "the machine is {} from the beginning", compute.status);
+    Ok(())
+}
+
+pub(super) async fn get(bench: &Bench<'_>) -> Verdict {
+    let (made, _) = bench.spawn().await?;
+    bench.settle().await;
+    let read = bench.get(&made.id).await?;
+    ensure!(read.id == made.id, "asked for {} and got {}", made.id, read.id);
+    Ok(())
+}
+
+pub(super) async fn runs(bench: &Bench<'_>) -> Verdict {
+    let (made, _) = bench.spawn().await?;
+    bench.until(&made.id, &ComputeStatus::Running).await.map(drop)
+}
+
+pub(super) async fn price(bench: &Bench<'_>) -> Verdict {
+    let (made, _) = bench.spawn().await?;
+    let running = bench.until(&made.id, &ComputeStatus::Running).await?;
+    let price = running.cost_per_hour.ok_or_else(|| Broken::because("a running machine says no price"))?;
+    ensure!(price >= Money::ZERO, "the price is {price}");
+    ensure!(bench.harness().is_free() || price > Money::ZERO, "a running machine costs nothing");
+    ensure!(running.region.is_some(), "a running machine does not say where it is");
+    ensure!(running.created_at.is_some(), "a running machine does not say when it was made");
+    Ok(())
+}
+
+pub(super) async fn terminate(bench: &Bench<'_>) -> Verdict {
+    let (made, _) = bench.spawn().await?;
+    bench.until(&made.id, &ComputeStatus::Running).await?;
+    bench.end(&made.id).await
+}
+
+pub(super) async fn terminate_repeats(bench: &Bench<'_>) -> Verdict {
+    let (made, _) = bench.spawn().await?;
+    bench.settle().await;
+    bench.end(&made.id).await?;
+    for _ in 0..2 {
+        bench.provider().terminate(&bench.context(), &made.id).await?;
+    }
+    Ok(())
+}
+
+pub(super) async fn terminate_unknown(bench: &Bench<'_>) -> Verdict {
+    Ok(bench.provider().terminate(&bench.context(), &nobody()).await?)
+}
+
+pub(super) async fn get_gone(bench: &Bench<'_>) -> Verdict {
+    let (made, _) = bench.spawn().await?;
+    bench.settle().await;
+    bench.end(&made.id).await?;
+    bench.settle().await;
+    match bench.get(&made.id).await {
+        Ok(compute) => {
+            ensure!(compute.status == ComputeStatus::Terminated, "a machine that is gone reads {}", compute.status);
+        }
+        Err(error) => ensure!(error.is_not_found(), "a machine that is gone reads {error}"),
+    }
+    Ok(())
+}
+
+pub(super) async fn get_unknown(bench: &Bench<'_>) -> Verdict {
+    let Err(error) = bench.get(&nobody()).await else {
+        return Err(Broken::because("an id that nobody knows was answered"));
+    };
+    ensure!(error.is_not_found(), "an id that nobody knows is {}: {error}", error.kind());
+    ensure!(error.effect() == Effect::Rejected, "the effect of a not-found is {:?}", error.effect());
+    ensure!(error.provider() == Some(bench.provider().id()), "the error does not name the account: {error}");
+    Ok(())
+}
+
+pub(super) async fn raw(bench: &Bench<'_>) -> Verdict {
+    let (made, _) = bench.spawn().await?;
+    bench.settle().await;
+    let read = bench.get(&made.id).await?;
+    ensure!(read.raw.is_object(), "raw holds nothing of the cloud's answer");
+    Ok(())
+}
+
+pub(super) async fn many_at_once(bench: &Bench<'_>) -> Verdict {
+    let made = join_all((0..5).map(|_| bench.spawn())).await;
+    let made = made.into_iter().collect::<Result<Vec<_>, _>>()?;
+    let mut ids: Vec<_> = made.iter().map(|(compute, _)| compute.id.clone()).collect();
+    ids.sort();
+    ids.dedup();
+    ensure!(ids.len() == 5, "five creates at once made {} machines", ids.len());
+    bench.settle().await;
+    for (compute, token) in &made {
+        let found = bench.provider().find_spawned(&bench.context(), *token).await?;
+        let found: Vec<_> = found.matches.iter().map(|compute| &compute.id).collect();
+        ensure!(found == [&compute.id], "token of {} was found at {found:?}", compute.id);
+    }
+    Ok(())
+}
+
+pub(super) async fn forwarded(bench: &Bench<'_>) -> Verdict {
+    let (held, context) = (bench.provider(), bench.context());
+    let boxed: Box<Arc<dyn Provider>> = Box::new(held.clone());
+    ensure!(Provider::id(&boxed) == held.id(), "the account's name is another one");
+    ensure!(Provider::traits(&boxed) == held.traits(), "the traits are others");
+    ensure!(Provider::scope(&boxed, &context) == held.scope(&context), "the scope is another one");
+    let checked = (Provider::check(&boxed, &bench.machine()).is_ok(), held.check(&bench.machine()).is_ok());
+    ensure!(checked == (true, true), "the cheapest machine is refused: {checked:?}");
+    let listed = Provider::list(&boxed, &context, &atlas_core::ComputeFilter::all()).await?;
+    ensure!(listed.len() == bench.list().await?.len(), "the listing is another one");
+    Ok(())
+}
+
+pub(super) async fn stop(bench: &Bench<'_>) -> Verdict {
+    let (made, token) = running(bench).await?;
+    bench.provider().stop(&bench.context(), &made).await?;
+    let stopped = bench.until(&made, &ComputeStatus::Stopped).await?;
+    ensure!(mark_of(&stopped).is_some_and(|mark| mark.token == token), "a stopped machine lost its mark");
+    Ok(())
+}
+
+pub(super) async fn stop_repeats(bench: &Bench<'_>) -> Verdict {
+    let (made, _) = running(bench).await?;
+    bench.provider().stop(&bench.context(), &made).await?;
+    bench.until(&made, &ComputeStatus::Stopped).await?;
+    bench.provider().stop(&bench.context(), &made).await?;
+    bench.settle().await;
+    let read = bench.get(&made).await?;
+    ensure!(read.status == ComputeStatus::Stopped, "stopped twice, it is {}", read.status);
+    Ok(())
+}
+
+pub(super) async fn start(bench: &Bench<'_>) -> Verdict {
+    let (made, token) = running(bench).await?;
+    bench.provider().stop(&bench.context(), &made).await?;
+    bench.until(&made, &ComputeStatus::Stopped).await?;
+    bench.provider().start(&bench.context(), &made).await?;
+    let started = bench.until(&made, &ComputeStatus::Running).await?;
+    ensure!(mark_of(&started).is_some_and(|mark| mark.token == token), "a machine started again lost its mark");
+    Ok(())
+}
+
+pub(super) async fn start_repeats(bench: &Bench<'_>) -> Verdict {
+    let (made, _) = running(bench).await?;
+    bench.provider().start(&bench.context(), &made).await?;
+    bench.settle().await;
+    let read = bench.get(&made).await?;
+    ensure!(read.status == ComputeStatus::Running, "started while it ran, it is {}", read.status);
+    Ok(())
+}
+
+pub(super) async fn stopped_ends(bench: &Bench<'_>) -> Verdict {
+    let (made, _) = running(bench).await?;
+    bench.provider().stop(&bench.context(), &made).await?;
+    bench.until(&made, &ComputeStatus::Stopped).await?;
+    bench.end(&made).await
+}
+
+pub(super) async fn logs(bench: &Bench<'_>) -> Verdict {
+    let (made, _) = running(bench).await?;
+    let mut log = bench.provider().logs(&bench.context(), &made, &LogOptions::now())?;
+    while let Some(piece) = log.next().await {
+        piece?;
+    }
+    Ok(())
+}
+
+pub(super) async fn running(bench: &Bench<'_>) -> Result<(ComputeId, atlas_core::SpawnToken), Broken> {
+    let (made, token) = bench.spawn().await?;
+    bench.until(&made.id, &ComputeStatus::Running).await?;
+    Ok((made.id, token))
+}

@@ -1,0 +1,134 @@
+//! A machine is known again by its mark, whatever became of the answer to its create.
+
+use atlas_auth::Secret;
+use atlas_core::{ComputeStatus, Effect, SpawnToken};
+
+use super::life::running;
+use crate::bench::{Bench, Broken, ensure, mark_of};
+use crate::case::Verdict;
+use crate::harness::Trouble;
+
+async fn found(bench: &Bench<'_>, token: SpawnToken) -> Result<Vec<atlas_core::ComputeId>, Broken> {
+    let found = bench.provider().find_spawned(&bench.context(), token).await?;
+    ensure!(found.complete, "the search did not look everywhere");
+    Ok(found.matches.into_iter().map(|compute| compute.id).collect())
+}
+
+pub(super) async fn kept(bench: &Bench<'_>) -> Verdict {
+    let order = bench.order(bench.machine().name("a-name")).await?;
+    let made = bench.place(&order).await?;
+    bench.settle().await;
+    let read = mark_of(&bench.get(&made.id).await?).ok_or_else(|| Broken::because("a read gives no mark back"))?;
+    let wanted = order.mark();
+    ensure!(
+        (&read.deployment, &read.installation, read.token) == (&wanted.deployment, &wanted.installation, wanted.token),
+        "the mark reads {read}, and was {wanted}"
+    );
+    Ok(())
+}
+
+pub(super) async fn long_name(bench: &Bench<'_>) -> Verdict {
+    let (made, token) = bench.spawn_as(bench.machine().name("n".repeat(40))).await?;
+    bench.settle().await;
+    let read = mark_of(&bench.get(&made.id).await?);
+    ensure!(read.is_some_and(|mark| mark.token == token), "the token was cut with the name");
+    Ok(())
+}
+
+pub(super) async fn by_token(bench: &Bench<'_>) -> Verdict {
+    let (made, token) = bench.spawn().await?;
+    let (other, other_token) = bench.spawn().await?;
+    bench.settle().await;
+    for (id, token) in [(&made.id, token), (&other.id, other_token)] {
+        let found = found(bench, token).await?;
+        ensure!(found == [id.clone()], "the token of {id} was found at {found:?}");
+    }
+    Ok(())
+}
+
+pub(super) async fn found_none(bench: &Bench<'_>) -> Verdict {
+    let found = found(bench, bench.token()).await?;
+    ensure!(found.is_empty(), "a token that nothing bears was found at {found:?}");
+    Ok(())
+}
+
+pub(super) async fn found_stopped(bench: &Bench<'_>) -> Verdict {
+    let (id, token) = running(bench).await?;
+    bench.provider().stop(&bench.context(), &id).await?;
+    bench.until(&id, &ComputeStatus::Stopped).await?;
+    bench.settle().await;
+    let found = found(bench, token).await?;
+    ensure!(found == [id.clone()], "the token of the stopped machine {id} was found at {found:?}");
+    Ok(())
+}
+
+/// Sends a create whose answer is lost; the token under which it was sent.
+async fn lost(bench: &Bench<'_>) -> Result<SpawnToken, Broken> {
+    let order = bench.order(bench.machine()).await?;
+    bench.inject(Trouble::LosesCreate)?;
+    match bench.place(&order).await {
+        Ok(made) => Err(Broken::because(format!("the answer was lost, and machine {} came of it", made.id))),
+        Err(error) => {
+            ensure!(error.effect() == Effect::Unknown, "the effect of a lost answer is {:?}", error.effect());
+            Ok(order.token())
+        }
+    }
+}
+
+pub(super) async fn found_after_lost_answer(bench: &Bench<'_>) -> Verdict {
+    let token = lost(bench).await?;
+    bench.settle().await;
+    let found = found(bench, token).await?;
+    ensure!(!found.is_empty(), "the machine whose create was never answered is not found");
+    Ok(())
+}
+
+pub(super) async fn lost_answer_not_repeated(bench: &Bench<'_>) -> Verdict {
+    let token = lost(bench).await?;
+    bench.settle().await;
+    let found = found(bench, token).await?;
+    ensure!(found.len() <= 1, "one order whose answer was lost made {} machines", found.len());
+    Ok(())
+}
+
+pub(super) async fn found_all(bench: &Bench<'_>) -> Verdict {
+    bench.inject(Trouble::MakesTwo)?;
+    let (_, token) = bench.spawn().await?;
+    bench.settle().await;
+    let found = found(bench, token).await?;
+    ensure!(found.len() == 2, "of two machines that bear the token, {} are found", found.len());
+    Ok(())
+}
+
+pub(super) async fn gone_not_found(bench: &Bench<'_>) -> Verdict {
+    let (made, token) = bench.spawn().await?;
+    bench.settle().await;
+    bench.end(&made.id).await?;
+    bench.settle().await;
+    let found = found(bench, token).await?;
+    ensure!(found.is_empty(), "a machine that is gone is found at {found:?}");
+    Ok(())
+}
+
+pub(super) async fn not_after(bench: &Bench<'_>) -> Verdict {
+    let order = bench.expired_order(bench.machine()).await?;
+    let token = order.token();
+    bench.refused("an order whose time is over", bench.place(&order)).await?;
+    bench.settle().await;
+    let found = found(bench, token).await?;
+    ensure!(found.is_empty(), "an order whose time was over made {found:?}");
+    Ok(())
+}
+
+pub(super) async fn scope(bench: &Bench<'_>) -> Verdict {
+    let (provider, context) = (bench.provider(), bench.context());
+    let scope = provider.scope(&context);
+    ensure!(scope == provider.scope(&context), "the scope is another one each time");
+    let canary = bench.canary();
+    let other = provider.scope(&bench.context().with_key(Secret::new(canary.as_str())));
+    ensure!(!other.as_str().contains(&canary), "the scope holds the key");
+    if bench.harness().has_key() {
+        ensure!(other != scope, "under another key the scope is still {scope}");
+    }
+    Ok(())
+}

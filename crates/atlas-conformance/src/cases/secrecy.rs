@@ -1,0 +1,63 @@
+//! No secret stands in an answer, an error, or what either is shown as (rules C5, C9).
+
+use std::error::Error as _;
+use std::fmt::Write;
+
+use atlas_auth::Secret;
+use atlas_core::{Compute, Error};
+
+use super::life::nobody;
+use crate::bench::{Bench, Broken, ensure};
+use crate::case::Verdict;
+
+/// Everything that a machine can be made to say.
+fn shown(compute: &Compute) -> String {
+    format!("{compute:?} {}", serde_json::to_string(compute).unwrap_or_default())
+}
+
+/// Everything that an error can be made to say.
+fn said(error: &Error) -> String {
+    let mut text = format!("{error} {error:?} {}", serde_json::to_string(error).unwrap_or_default());
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let _ = write!(text, " {cause} {cause:?}");
+        source = cause.source();
+    }
+    text
+}
+
+pub(super) async fn environment(bench: &Bench<'_>) -> Verdict {
+    let canary = bench.canary();
+    let (order, credentials) = bench.guarded(bench.machine().env("CANARY", canary.as_str())).await?;
+    ensure!(!format!("{order:?}").contains(&canary), "the order shows its environment");
+    let made = bench.place(&order).await?;
+    bench.settle().await;
+    let read = bench.get(&made.id).await?;
+    let listed = bench.list().await?.into_iter().find(|compute| compute.id == made.id);
+    let found = bench.provider().find_spawned(&bench.context(), order.token()).await?.matches;
+    for (what, compute) in
+        [("create", Some(made)), ("read", Some(read)), ("listing", listed), ("search", found.into_iter().next())]
+    {
+        let Some(compute) = compute else {
+            return Err(Broken::because(format!("the {what} does not show the machine")));
+        };
+        let text = shown(&compute);
+        ensure!(!text.contains(&canary), "the answer of the {what} holds the environment");
+        ensure!(!text.contains(credentials.expose()), "the answer of the {what} holds the machine's key");
+    }
+    Ok(())
+}
+
+pub(super) async fn errors(bench: &Bench<'_>) -> Verdict {
+    let canary = bench.canary();
+    let context = bench.context().with_key(Secret::new(canary.as_str()));
+    ensure!(!format!("{context:?}").contains(&canary), "the context shows its key");
+    if let Err(error) = bench.provider().get(&context, &nobody()).await {
+        ensure!(!said(&error).contains(&canary), "the error of a read holds the key");
+    }
+    let order = bench.order(bench.machine().env("CANARY", canary.as_str()).http_port(1).http_port(1)).await?;
+    if let Err(error) = bench.place(&order).await {
+        ensure!(!said(&error).contains(&canary), "the error of a create holds the environment");
+    }
+    Ok(())
+}

@@ -1,0 +1,78 @@
+//! What an error says of the cloud that failed (rule C8): its kind, its effect, what is left over.
+
+use atlas_core::{ComputeStatus, Effect, Error, ErrorKind, SpawnToken};
+
+use crate::bench::{Bench, Broken, ensure};
+use crate::case::Verdict;
+use crate::harness::Trouble;
+
+/// A create that must fail so.
+async fn fails(bench: &Bench<'_>, trouble: Trouble) -> Result<(Error, SpawnToken), Broken> {
+    let order = bench.order(bench.machine()).await?;
+    bench.inject(trouble)?;
+    // Not repeated, so that the trouble is seen as it is.
+    match bench.provider().spawn(&bench.context().with_retries(0), &order).await {
+        Ok(made) => Err(Broken::because(format!("{trouble:?}, and machine {} came of it", made.id))),
+        Err(error) => {
+            ensure!(error.provider() == Some(bench.provider().id()), "the error does not name the account: {error}");
+            Ok((error, order.token()))
+        }
+    }
+}
+
+async fn made_nothing(bench: &Bench<'_>, token: SpawnToken) -> Verdict {
+    bench.settle().await;
+    let found = bench.provider().find_spawned(&bench.context(), token).await?;
+    ensure!(found.matches.is_empty(), "{} machines came of it", found.matches.len());
+    Ok(())
+}
+
+pub(super) async fn never_arrived(bench: &Bench<'_>) -> Verdict {
+    let (error, token) = fails(bench, Trouble::CreateNeverArrives).await?;
+    ensure!(error.effect() == Effect::NotSent, "the effect is {:?}: {error}", error.effect());
+    made_nothing(bench, token).await
+}
+
+pub(super) async fn no_capacity(bench: &Bench<'_>) -> Verdict {
+    let (error, token) = fails(bench, Trouble::NoCapacity).await?;
+    ensure!(error.kind() == ErrorKind::NoCapacity, "want of machines is {}: {error}", error.kind());
+    ensure!(error.is_safe_to_resend(), "want of machines may have made something: {error}");
+    made_nothing(bench, token).await
+}
+
+pub(super) async fn leftover(bench: &Bench<'_>) -> Verdict {
+    let (error, token) = fails(bench, Trouble::LeavesLeftover).await?;
+    bench.settle().await;
+    let found = bench.provider().find_spawned(&bench.context(), token).await?;
+    for compute in &found.matches {
+        ensure!(
+            error.leftovers().contains(&compute.id),
+            "machine {} is there, and the error does not name it",
+            compute.id
+        );
+    }
+    ensure!(!found.matches.is_empty(), "nothing is left over, and something was to be");
+    Ok(())
+}
+
+pub(super) async fn key_unknown(bench: &Bench<'_>) -> Verdict {
+    let (made, _) = bench.spawn().await?;
+    bench.settle().await;
+    bench.inject(Trouble::KeyUnknown)?;
+    match bench.get(&made.id).await {
+        Ok(_) => Err(Broken::because("a read was answered although the key is unknown")),
+        Err(error) => {
+            ensure!(error.kind() == ErrorKind::Unauthorized, "a refused key is {}: {error}", error.kind());
+            Ok(())
+        }
+    }
+}
+
+pub(super) async fn unknown_status(bench: &Bench<'_>) -> Verdict {
+    let (made, _) = bench.spawn().await?;
+    bench.until(&made.id, &ComputeStatus::Running).await?;
+    bench.inject(Trouble::UnknownStatus)?;
+    let read = bench.get(&made.id).await?;
+    ensure!(matches!(read.status, ComputeStatus::Other(_)), "a status that nobody knows reads {}", read.status);
+    Ok(())
+}

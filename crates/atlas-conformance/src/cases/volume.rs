@@ -1,0 +1,64 @@
+//! Network volumes: they bill until they are deleted, so each can be found again.
+
+use atlas_core::{RentalKind, Volume, VolumeOrder};
+
+use crate::bench::{Bench, Broken, ensure};
+use crate::case::Verdict;
+
+async fn made(bench: &Bench<'_>) -> Result<(Volume, VolumeOrder), Broken> {
+    let Some(request) = bench.harness().volume() else {
+        return Err(Broken::NotProvable("the harness names no network volume".to_owned()));
+    };
+    bench.provider().check_volume(&request)?;
+    let order = bench.volume_order(request).await?;
+    let volume = bench.provider().create_volume(&bench.context(), &order).await?;
+    bench.settle().await;
+    Ok((volume, order))
+}
+
+async fn listed(bench: &Bench<'_>, volume: &Volume) -> Result<usize, Broken> {
+    let all = bench.provider().list_volumes(&bench.context()).await?;
+    Ok(all.iter().filter(|listed| listed.id == volume.id).count())
+}
+
+pub(super) async fn life(bench: &Bench<'_>) -> Verdict {
+    let (volume, order) = made(bench).await?;
+    ensure!(volume.mark().is_some_and(|mark| mark.token == order.mark().token), "the volume does not bear its mark");
+    let read = bench.provider().get_volume(&bench.context(), &volume.id).await?;
+    ensure!(read.id == volume.id && read.size_gb == order.request().size_gb, "the read shows {read:?}");
+    ensure!(listed(bench, &volume).await? == 1, "a listing does not show the volume");
+    bench.provider().delete_volume(&bench.context(), &volume.id).await?;
+    bench.settle().await;
+    ensure!(listed(bench, &volume).await? == 0, "a listing shows the volume after it was deleted");
+    Ok(())
+}
+
+pub(super) async fn found(bench: &Bench<'_>) -> Verdict {
+    let (volume, order) = made(bench).await?;
+    let token = order.mark().token;
+    let found = bench.provider().find_rented(&bench.context(), RentalKind::Volume, token).await?;
+    let ids: Vec<_> = found.matches.iter().map(atlas_core::ComputeId::as_str).collect();
+    ensure!(found.complete && ids == [volume.id.as_str()], "the token of {} was found at {ids:?}", volume.id);
+    Ok(())
+}
+
+pub(super) async fn grows(bench: &Bench<'_>) -> Verdict {
+    let (volume, order) = made(bench).await?;
+    let larger = order.request().size_gb + 10;
+    for _ in 0..2 {
+        let grown = bench.provider().grow_volume(&bench.context(), &volume.id, larger).await?;
+        ensure!(grown.size_gb == larger, "made larger, it has {} GB", grown.size_gb);
+    }
+    let smaller = bench.provider().grow_volume(&bench.context(), &volume.id, order.request().size_gb).await;
+    ensure!(smaller.is_err(), "a volume was made smaller");
+    Ok(())
+}
+
+pub(super) async fn delete_repeats(bench: &Bench<'_>) -> Verdict {
+    let (volume, _) = made(bench).await?;
+    for _ in 0..3 {
+        bench.provider().delete_volume(&bench.context(), &volume.id).await?;
+        bench.settle().await;
+    }
+    Ok(())
+}

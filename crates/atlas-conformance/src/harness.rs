@@ -1,0 +1,110 @@
+//! What a provider's author supplies: the provider, and the means to prove what it promises.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use atlas_auth::{Clock, SystemClock};
+use atlas_core::{ComputeRequest, JobRequest, Provider, VolumeRequest};
+use serde_json::Value;
+
+/// What a cloud shall do to the next call that it suits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Trouble {
+    /// The next create makes the machine, and its answer is lost.
+    LosesCreate,
+    /// The next create never reaches the cloud.
+    CreateNeverArrives,
+    /// The next create is refused for want of machines.
+    NoCapacity,
+    /// The next create makes two machines, and answers one.
+    MakesTwo,
+    /// The next create makes the machine, and answers an error that names it.
+    LeavesLeftover,
+    /// The next read of one machine is never answered.
+    ReadNeverAnswered,
+    /// The next read of one machine is refused for its key.
+    KeyUnknown,
+    /// The next read of one machine shows a status that nobody knows.
+    UnknownStatus,
+}
+
+/// A provider, and the means to prove what it promises. Only the first two methods are required; what else is not
+/// supplied makes the cases that need it not provable.
+#[async_trait]
+pub trait Harness: Send + Sync {
+    /// The provider under proof.
+    fn provider(&self) -> Arc<dyn Provider>;
+
+    /// The cheapest machine that it rents, with one http port where it has such a thing.
+    fn machine(&self) -> ComputeRequest;
+
+    /// The smallest network volume.
+    fn volume(&self) -> Option<VolumeRequest> {
+        None
+    }
+
+    /// A job that takes about a second and streams at least two pieces.
+    fn job(&self) -> Option<JobRequest> {
+        None
+    }
+
+    /// Makes the cloud as it was before. A real cloud cannot.
+    async fn reset(&self) {}
+
+    /// How many requests the cloud has seen, where they can be counted: the proof that something was refused before any.
+    fn requests(&self) -> Option<u64> {
+        None
+    }
+
+    /// Arranges trouble for the next call that it suits; `false` where that cannot be done.
+    fn inject(&self, trouble: Trouble) -> bool {
+        let _ = trouble;
+        false
+    }
+
+    /// Takes back whatever trouble was arranged and did not happen.
+    fn heal(&self) {}
+
+    /// Lets time pass at the cloud.
+    async fn pass(&self, span: Duration) {
+        tokio::time::sleep(span).await;
+    }
+
+    /// The time by which money is counted.
+    fn clock(&self) -> Arc<dyn Clock> {
+        Arc::new(SystemClock)
+    }
+
+    /// Whether its machines cost nothing, so that a price of zero is the truth.
+    fn is_free(&self) -> bool {
+        false
+    }
+
+    /// Whether another key opens another account.
+    fn has_key(&self) -> bool {
+        true
+    }
+
+    /// How many machines span several pages of a listing, where that many may be made.
+    fn several_pages(&self) -> Option<usize> {
+        None
+    }
+
+    /// An option of the provider's own: its name, its value, and where the value stands in `raw` afterwards (a JSON
+    /// pointer).
+    fn option(&self) -> Option<(&'static str, Value, &'static str)> {
+        None
+    }
+
+    /// Options that would change the mark, the token or a key: each must be refused.
+    fn forbidden_options(&self) -> Vec<(&'static str, Value)> {
+        Vec::new()
+    }
+
+    /// How long one case may take.
+    fn patience(&self) -> Duration {
+        Duration::from_mins(5)
+    }
+}

@@ -1,0 +1,367 @@
+//! Providers that break one promise each: a right one with one thing wrong.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use atlas_auth::{Secret, Timestamp};
+use atlas_core::{
+    CallContext, Capability, Compute, ComputeFilter, ComputeId, ComputeRequest, ComputeStatus, Credentials, Effect,
+    EndpointId, Error, ErrorKind, Found, GpuType, Intent, Intents, Job, JobId, JobRequest, JobStream, LogOptions,
+    LogStream, Money, Proof, Provider, ProviderId, RentalKind, Result, Scope, SpawnOrder, SpawnToken, Traits, Volume,
+    VolumeId, VolumeOrder, VolumeRequest,
+};
+use atlas_sim::Mock;
+use serde_json::Value;
+
+/// What is wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Defect {
+    AnswersWithoutMark,
+    LosesMarkOnRead,
+    ForbidsUnknown,
+    HidesWhichAccount,
+    FailsToEndUnknown,
+    FailsToEndGone,
+    EndsNothing,
+    SaysNoPrice,
+    SaysNoPlace,
+    KeepsNoRaw,
+    ListsTwice,
+    ListsWithoutStopped,
+    ListsOtherwise,
+    IgnoresNameFilter,
+    FindsOnlyOne,
+    FindsNoStopped,
+    FindsGone,
+    NeverLooksEverywhere,
+    SendsAgain,
+    CallsLostRejected,
+    SendsExpired,
+    ScopeIgnoresKey,
+    ScopeHoldsKey,
+    StopsUndeclared,
+    StopsOnlyOnce,
+    StartsOnlyStopped,
+    LacksDeclaredLogs,
+    TakesSpotForOrdinary,
+    ChecksNothing,
+    DropsOptions,
+    TakesForbiddenOptions,
+    ShowsEnvironment,
+    ShowsKey,
+    IgnoresTimeout,
+    RefusesUnknownStatus,
+    ForgetsLeftover,
+    CallsCapacityFailure,
+    CallsKeyNotFound,
+    DoubtsNotSent,
+}
+
+/// A right provider with one thing wrong.
+#[derive(Debug)]
+pub(crate) struct Broken {
+    pub(crate) inner: Mock,
+    pub(crate) defect: Defect,
+}
+
+#[derive(Debug)]
+struct Forgotten;
+
+#[async_trait]
+impl Intents for Forgotten {
+    async fn open(&self, _: &Intent) -> Result<()> {
+        Ok(())
+    }
+    async fn bound(&self, _: SpawnToken, _: &ComputeId) -> Result<()> {
+        Ok(())
+    }
+    async fn closed(&self, _: SpawnToken, _: Proof) -> Result<()> {
+        Ok(())
+    }
+}
+
+impl Broken {
+    fn has(&self, defect: Defect) -> bool {
+        self.defect == defect
+    }
+
+    /// The same order for another request, good until the end of time.
+    async fn altered(&self, order: &SpawnOrder, request: ComputeRequest) -> Result<SpawnOrder> {
+        let scope = self.inner.scope(&CallContext::new());
+        let forever = Timestamp::from_millis(i64::MAX / 2);
+        let intent = Intent::machine(order.mark().clone(), self.inner.id(), scope, Timestamp::EPOCH, forever);
+        SpawnOrder::record(&Forgotten, &intent, request, &Credentials::None, self.inner.traits()).await
+    }
+
+    fn shown(&self, mut compute: Compute) -> Compute {
+        match self.defect {
+            Defect::SaysNoPrice => compute.cost_per_hour = None,
+            Defect::SaysNoPlace => compute.region = None,
+            Defect::KeepsNoRaw => compute.raw = Value::Null,
+            Defect::ShowsEnvironment => {
+                for (name, value) in self.inner.env(&compute.id).unwrap_or_default() {
+                    compute.raw[name.as_str()] = Value::from(value.expose());
+                }
+            }
+            _ => {}
+        }
+        compute
+    }
+
+    fn exists(&self, id: &ComputeId) -> bool {
+        self.inner.machines().iter().any(|compute| compute.id == *id && compute.status != ComputeStatus::Terminated)
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl Provider for Broken {
+    fn id(&self) -> &ProviderId {
+        self.inner.id()
+    }
+
+    fn traits(&self) -> &Traits {
+        self.inner.traits()
+    }
+
+    fn check(&self, request: &ComputeRequest) -> Result<()> {
+        match self.defect {
+            Defect::ChecksNothing => Ok(()),
+            Defect::TakesSpotForOrdinary => self.inner.check(&request.clone().spot(false)),
+            _ => self.inner.check(request),
+        }
+    }
+
+    fn scope(&self, context: &CallContext) -> Scope {
+        match (self.defect, context.key()) {
+            (Defect::ScopeIgnoresKey, _) => self.inner.scope(&CallContext::new()),
+            (Defect::ScopeHoldsKey, Some(key)) => Scope::new(key.expose()),
+            _ => self.inner.scope(context),
+        }
+    }
+
+    fn unsupported(&self, operation: &'static str, capability: Capability) -> Error {
+        self.inner.unsupported(operation, capability)
+    }
+
+    async fn spawn(&self, context: &CallContext, order: &SpawnOrder) -> Result<Compute> {
+        let mut request = order.request().clone();
+        match self.defect {
+            Defect::TakesSpotForOrdinary if request.spot => {
+                let order = self.altered(order, request.spot(false)).await?;
+                return self.inner.spawn(context, &order).await;
+            }
+            Defect::SendsExpired => {
+                let order = self.altered(order, request).await?;
+                return self.inner.spawn(context, &order).await;
+            }
+            Defect::DropsOptions if request.provider_opts.contains_key("labels") => {
+                request.provider_opts.clear();
+                let order = self.altered(order, request).await?;
+                return self.inner.spawn(context, &order).await;
+            }
+            Defect::TakesForbiddenOptions if request.provider_opts.contains_key("env") => {
+                request.provider_opts.clear();
+                let order = self.altered(order, request).await?;
+                return self.inner.spawn(context, &order).await;
+            }
+            _ => {}
+        }
+        let answer = self.inner.spawn(context, order).await;
+        match (self.defect, answer) {
+            (Defect::AnswersWithoutMark, Ok(mut compute)) => {
+                compute.name = None;
+                compute.mark = None;
+                Ok(compute)
+            }
+            (Defect::SendsAgain, Err(error)) if error.kind() == ErrorKind::Timeout => {
+                let _ = self.inner.spawn(context, order).await;
+                Err(error)
+            }
+            (Defect::CallsLostRejected, Err(error)) if error.effect() == Effect::Unknown => {
+                Err(error.with_effect(Effect::Rejected))
+            }
+            (Defect::DoubtsNotSent, Err(error)) if error.kind() == ErrorKind::Transport => {
+                Err(error.with_effect(Effect::Unknown))
+            }
+            (Defect::CallsCapacityFailure, Err(error)) if error.kind() == ErrorKind::NoCapacity => {
+                Err(Error::new(ErrorKind::Provider, "failed").with_effect(Effect::Rejected).with_provider(self.id()))
+            }
+            (Defect::ForgetsLeftover, Err(error)) if !error.leftovers().is_empty() => {
+                Err(Error::new(error.kind(), "failed").with_provider(self.id()))
+            }
+            (_, Ok(compute)) => Ok(self.shown(compute)),
+            (_, Err(error)) => Err(error),
+        }
+    }
+
+    async fn get(&self, context: &CallContext, id: &ComputeId) -> Result<Compute> {
+        let without = CallContext::new();
+        let context = if self.has(Defect::IgnoresTimeout) { &without } else { context };
+        let is_unknown = !self.inner.machines().iter().any(|compute| compute.id == *id);
+        let answer = self.inner.get(context, id).await;
+        match (self.defect, answer) {
+            (Defect::ForbidsUnknown, Err(error)) if error.is_not_found() && id.as_str().starts_with("nobody") => {
+                Err(Error::new(ErrorKind::Forbidden, "no").with_effect(Effect::Rejected).with_provider(self.id()))
+            }
+            (Defect::HidesWhichAccount, Err(error)) if is_unknown => {
+                Err(Error::new(error.kind(), error.message()).with_effect(error.effect()))
+            }
+            (Defect::CallsKeyNotFound, Err(error)) if error.kind() == ErrorKind::Unauthorized => {
+                Err(Error::not_found("no such machine").with_provider(self.id()))
+            }
+            (Defect::ShowsKey, Err(error)) => {
+                let key = context.key().map(Secret::expose).unwrap_or_default();
+                Err(error.context(format!("with the key {key}")))
+            }
+            (Defect::RefusesUnknownStatus, Ok(compute)) if matches!(compute.status, ComputeStatus::Other(_)) => {
+                Err(Error::new(ErrorKind::Decode, "no such status").with_provider(self.id()))
+            }
+            (Defect::LosesMarkOnRead, Ok(mut compute)) => {
+                compute.name = compute.name.map(|name| name.replace('-', "_"));
+                compute.mark = None;
+                Ok(compute)
+            }
+            (_, Ok(compute)) => Ok(self.shown(compute)),
+            (_, Err(error)) => Err(error),
+        }
+    }
+
+    async fn list(&self, context: &CallContext, filter: &ComputeFilter) -> Result<Vec<Compute>> {
+        let mut filter = filter.clone();
+        if self.has(Defect::IgnoresNameFilter) {
+            filter.name = None;
+        }
+        let mut listed: Vec<_> =
+            self.inner.list(context, &filter).await?.into_iter().map(|compute| self.shown(compute)).collect();
+        match self.defect {
+            Defect::ListsTwice if listed.len() > 2 => {
+                let again = listed[0].clone();
+                listed.push(again);
+            }
+            Defect::ListsWithoutStopped => listed.retain(|compute| compute.status != ComputeStatus::Stopped),
+            Defect::ListsOtherwise => listed.iter_mut().for_each(|compute| compute.cost_per_hour = Some(Money::ZERO)),
+            _ => {}
+        }
+        Ok(listed)
+    }
+
+    async fn terminate(&self, context: &CallContext, id: &ComputeId) -> Result<()> {
+        let is_unknown = id.as_str().starts_with("nobody");
+        match self.defect {
+            Defect::FailsToEndUnknown if is_unknown => Err(Error::not_found("no such machine")),
+            Defect::FailsToEndGone if !is_unknown && !self.exists(id) => Err(Error::not_found("no such machine")),
+            Defect::EndsNothing => Ok(()),
+            _ => self.inner.terminate(context, id).await,
+        }
+    }
+
+    async fn find_spawned(&self, context: &CallContext, token: SpawnToken) -> Result<Found> {
+        let mut found = self.inner.find_spawned(context, token).await?;
+        found.matches = found.matches.into_iter().map(|compute| self.shown(compute)).collect();
+        match self.defect {
+            Defect::FindsOnlyOne => found.matches.truncate(1),
+            Defect::FindsNoStopped => found.matches.retain(|compute| compute.status != ComputeStatus::Stopped),
+            Defect::NeverLooksEverywhere => found.complete = false,
+            Defect::FindsGone if found.matches.is_empty() => {
+                found.matches = self.inner.list(context, &ComputeFilter::all()).await?;
+                found.matches.retain(|compute| {
+                    compute.status == ComputeStatus::Terminated
+                        && compute.mark.as_ref().is_some_and(|mark| mark.token == token)
+                });
+            }
+            _ => {}
+        }
+        Ok(found)
+    }
+
+    async fn stop(&self, context: &CallContext, id: &ComputeId) -> Result<()> {
+        match self.defect {
+            Defect::StopsUndeclared => Ok(()),
+            Defect::StopsOnlyOnce
+                if self.inner.get(&CallContext::new(), id).await?.status == ComputeStatus::Stopped =>
+            {
+                Err(Error::conflict("it is stopped already"))
+            }
+            _ => self.inner.stop(context, id).await,
+        }
+    }
+
+    async fn start(&self, context: &CallContext, id: &ComputeId) -> Result<()> {
+        if self.has(Defect::StartsOnlyStopped)
+            && self.inner.get(&CallContext::new(), id).await?.status == ComputeStatus::Running
+        {
+            return Err(Error::conflict("it runs already"));
+        }
+        self.inner.start(context, id).await
+    }
+
+    fn logs(&self, context: &CallContext, id: &ComputeId, options: &LogOptions) -> Result<LogStream> {
+        if self.has(Defect::LacksDeclaredLogs) {
+            return Err(self.unsupported("logs", Capability::Logs));
+        }
+        self.inner.logs(context, id, options)
+    }
+
+    async fn list_gpu_types(&self, context: &CallContext) -> Result<Vec<GpuType>> {
+        self.inner.list_gpu_types(context).await
+    }
+
+    async fn run_job(&self, context: &CallContext, request: &JobRequest) -> Result<Job> {
+        self.inner.run_job(context, request).await
+    }
+
+    async fn get_job(&self, context: &CallContext, endpoint: &EndpointId, job: &JobId) -> Result<Job> {
+        self.inner.get_job(context, endpoint, job).await
+    }
+
+    async fn cancel_job(&self, context: &CallContext, endpoint: &EndpointId, job: &JobId) -> Result<Job> {
+        self.inner.cancel_job(context, endpoint, job).await
+    }
+
+    fn stream_job(&self, context: &CallContext, endpoint: &EndpointId, job: &JobId) -> Result<JobStream> {
+        self.inner.stream_job(context, endpoint, job)
+    }
+
+    fn check_volume(&self, request: &VolumeRequest) -> Result<()> {
+        self.inner.check_volume(request)
+    }
+
+    async fn create_volume(&self, context: &CallContext, order: &VolumeOrder) -> Result<Volume> {
+        self.inner.create_volume(context, order).await
+    }
+
+    async fn get_volume(&self, context: &CallContext, id: &VolumeId) -> Result<Volume> {
+        self.inner.get_volume(context, id).await
+    }
+
+    async fn list_volumes(&self, context: &CallContext) -> Result<Vec<Volume>> {
+        self.inner.list_volumes(context).await
+    }
+
+    async fn grow_volume(&self, context: &CallContext, id: &VolumeId, size_gb: u32) -> Result<Volume> {
+        self.inner.grow_volume(context, id, size_gb).await
+    }
+
+    async fn delete_volume(&self, context: &CallContext, id: &VolumeId) -> Result<()> {
+        self.inner.delete_volume(context, id).await
+    }
+
+    async fn find_rented(
+        &self,
+        context: &CallContext,
+        kind: RentalKind,
+        token: SpawnToken,
+    ) -> Result<Found<ComputeId>> {
+        self.inner.find_rented(context, kind, token).await
+    }
+
+    async fn end_rented(&self, context: &CallContext, kind: RentalKind, id: &ComputeId) -> Result<()> {
+        self.inner.end_rented(context, kind, id).await
+    }
+}
+
+/// The simulated cloud that remembers what was terminated for an hour, so that a provider can show it wrongly.
+pub(crate) fn remembering() -> atlas_sim::MockBuilder {
+    Mock::builder().remembers(Duration::from_hours(1))
+}

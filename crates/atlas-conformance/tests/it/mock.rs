@@ -1,0 +1,167 @@
+//! The harness of the simulated cloud, and the proof that it keeps every promise.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use atlas_auth::Clock;
+use atlas_conformance::{Harness, Options, Outcome, Trouble, run};
+use atlas_core::{ComputeRequest, ComputeStatus, Provider};
+use atlas_sim::{Fault, Mock, MockBuilder, Operation, Rule};
+use serde_json::{Value, json};
+
+/// The simulated cloud, behind whatever stands before it.
+pub(crate) struct MockHarness {
+    pub(crate) cloud: Mock,
+    pub(crate) provider: Arc<dyn Provider>,
+}
+
+impl MockHarness {
+    pub(crate) fn new(builder: MockBuilder) -> Self {
+        let cloud = builder.build();
+        Self { provider: Arc::new(cloud.clone()), cloud }
+    }
+}
+
+#[async_trait]
+impl Harness for MockHarness {
+    fn provider(&self) -> Arc<dyn Provider> {
+        self.provider.clone()
+    }
+
+    fn machine(&self) -> ComputeRequest {
+        ComputeRequest::gpu("rtx_4090").image("service:1").http_port(8000)
+    }
+
+    async fn reset(&self) {
+        self.cloud.reset();
+    }
+
+    fn requests(&self) -> Option<u64> {
+        u64::try_from(self.cloud.calls().len()).ok()
+    }
+
+    fn inject(&self, trouble: Trouble) -> bool {
+        self.cloud.inject(match trouble {
+            Trouble::LosesCreate => Rule::on(Operation::Spawn, Fault::LosesAnswer),
+            Trouble::CreateNeverArrives => Rule::on(Operation::Spawn, Fault::FailsBefore),
+            Trouble::NoCapacity => Rule::on(Operation::Spawn, Fault::CapacityGone),
+            Trouble::MakesTwo => Rule::on(Operation::Spawn, Fault::Duplicates),
+            Trouble::LeavesLeftover => Rule::on(Operation::Spawn, Fault::LeavesLeftover),
+            Trouble::ReadNeverAnswered => Rule::on(Operation::Get, Fault::NeverAnswers),
+            Trouble::KeyUnknown => Rule::on(Operation::Get, Fault::Unauthorized),
+            Trouble::UnknownStatus => {
+                Rule::on(Operation::Get, Fault::LiesStatus(ComputeStatus::from_word("hibernating")))
+            }
+            _ => return false,
+        });
+        true
+    }
+
+    fn heal(&self) {
+        self.cloud.heal();
+    }
+
+    async fn pass(&self, span: Duration) {
+        self.cloud.advance(span);
+        tokio::task::yield_now().await;
+    }
+
+    fn clock(&self) -> Arc<dyn Clock> {
+        self.cloud.clock()
+    }
+
+    fn several_pages(&self) -> Option<usize> {
+        Some(7)
+    }
+
+    fn option(&self) -> Option<(&'static str, Value, &'static str)> {
+        Some(("labels", json!({ "team": "blue" }), "/labels"))
+    }
+
+    fn forbidden_options(&self) -> Vec<(&'static str, Value)> {
+        let taken = |name: &str| json!({ name: "x" });
+        vec![
+            ("name", json!("another")),
+            ("env", taken("ATLAS_MARK")),
+            ("env", taken("ATLAS_PRESHARED_KEY")),
+            ("env", taken("ATLAS_SIGNING_KEY")),
+        ]
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_simulated_cloud_keeps_every_promise() {
+    let slow = |builder: MockBuilder| {
+        builder
+            .startup(Duration::from_secs(40))
+            .stopping(Duration::from_secs(5))
+            .terminating(Duration::from_secs(20))
+            .appears_after(Duration::from_secs(10))
+            .settle_window(Duration::from_secs(30))
+            .gone(atlas_core::GoneRule::default())
+    };
+    for (what, builder) in [("as it is", Mock::builder()), ("slow and late", slow(Mock::builder()))] {
+        let report = run(&MockHarness::new(builder.key("the account's")), &Options::default()).await;
+        assert!(report.holds(), "{what}:\n{report}");
+        let unproven = report.rows.iter().filter(|row| matches!(row.outcome, Outcome::NotProvable(_)));
+        assert_eq!(unproven.count(), 0, "{what}: there are means for everything:\n{report}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_declared_is_refused() {
+    use atlas_core::Capability;
+    for capability in Capability::ALL {
+        let needed = [Capability::Gpu, Capability::Images];
+        if needed.contains(&capability) {
+            continue;
+        }
+        let report = run(&MockHarness::new(Mock::builder().without(capability).key("k")), &Options::default()).await;
+        assert!(report.holds(), "without {capability}:\n{report}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_more_is_spent_than_may_be() {
+    let dear = Mock::builder().price_per_hour(atlas_core::Money::parse("600").unwrap()).key("k");
+    let harness = MockHarness::new(dear);
+    let limit = atlas_core::Money::parse("60").unwrap();
+    let report = run(&harness, &Options::default().spend_limit(limit)).await;
+    assert!(report.spent <= limit, "{report}");
+    assert!(report.rows.iter().any(|row| row.outcome == Outcome::TooDear), "{report}");
+    assert!(report.left.is_empty(), "{report}");
+}
+
+/// The same without any means, and without a reset between the cases: as at a real cloud.
+struct NoMeans<'a>(&'a MockHarness);
+
+#[async_trait]
+impl Harness for NoMeans<'_> {
+    fn provider(&self) -> Arc<dyn Provider> {
+        self.0.provider()
+    }
+
+    fn machine(&self) -> ComputeRequest {
+        self.0.machine()
+    }
+
+    async fn pass(&self, span: Duration) {
+        self.0.pass(span).await;
+    }
+
+    fn clock(&self) -> Arc<dyn Clock> {
+        self.0.clock()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_of_others_is_touched_and_nothing_is_left() {
+    let harness = MockHarness::new(Mock::builder().key("k"));
+    let theirs = harness.cloud.foreign_machine("somebody-elses");
+    let report =
+        run(&NoMeans(&harness), &Options::default().spend_limit(atlas_core::Money::parse("100").unwrap())).await;
+    assert!(report.holds(), "{report}");
+    assert_eq!(harness.cloud.live(), [theirs]);
+    assert!(report.rows.iter().any(|row| matches!(row.outcome, Outcome::NotProvable(_))), "it lacks means: {report}");
+}
