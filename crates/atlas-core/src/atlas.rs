@@ -21,6 +21,8 @@ pub struct Atlas {
     probe: Option<Arc<dyn Probe>>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
+    #[cfg(feature = "http")]
+    connections: crate::http::Connections,
 }
 
 /// Gathers what [`Atlas`] needs.
@@ -48,6 +50,14 @@ impl AtlasBuilder {
     #[must_use]
     pub fn probe(mut self, probe: Arc<dyn Probe>) -> Self {
         self.atlas.probe = Some(probe);
+        self
+    }
+
+    /// Asks clouds through `transport` instead of connections of this process's own.
+    #[cfg(feature = "http")]
+    #[must_use]
+    pub fn transport(mut self, transport: Arc<dyn crate::http::Transport>) -> Self {
+        self.atlas.connections = crate::http::Connections::of(transport);
         self
     }
 
@@ -82,6 +92,8 @@ impl Atlas {
                 probe: default_probe(),
                 clock: Arc::new(SystemClock),
                 entropy: Arc::new(SystemEntropy),
+                #[cfg(feature = "http")]
+                connections: crate::http::Connections::default(),
             },
         }
     }
@@ -216,7 +228,14 @@ impl Atlas {
         // Without a key an account lists and ends machines all the same.
         let sealer = self.master_key().map(|master| Arc::new(Sealer::from_master(&master, &format!("provider/{id}"))));
         let (clock, entropy) = (self.clock.clone(), self.entropy.clone());
-        Ok(BuildContext { state_dir: self.state()?.path().to_owned(), sealer, clock, entropy })
+        Ok(BuildContext {
+            state_dir: self.state()?.path().to_owned(),
+            sealer,
+            clock,
+            entropy,
+            #[cfg(feature = "http")]
+            connections: self.connections.clone(),
+        })
     }
 
     fn surroundings(&self) -> Result<Surroundings> {

@@ -40,9 +40,8 @@ pub struct BuildContext {
     pub clock: Arc<dyn Clock>,
     /// Randomness.
     pub entropy: Arc<dyn Entropy>,
-    /// Through what clouds are asked, instead of connections of this process's own.
     #[cfg(feature = "http")]
-    pub transport: Option<Arc<dyn crate::http::Transport>>,
+    pub(crate) connections: crate::http::Connections,
 }
 
 impl BuildContext {
@@ -54,17 +53,22 @@ impl BuildContext {
             clock,
             entropy,
             #[cfg(feature = "http")]
-            transport: None,
+            connections: crate::http::Connections::default(),
         }
     }
 
-    /// Through what clouds are asked: what was given, else connections of this process's own.
+    /// Asks clouds through `transport` instead of connections of this process's own.
+    #[cfg(feature = "http")]
+    #[must_use]
+    pub fn with_transport(mut self, transport: Arc<dyn crate::http::Transport>) -> Self {
+        self.connections = crate::http::Connections::of(transport);
+        self
+    }
+
+    /// Through what clouds are asked. All accounts share it, and nothing is set up before the first of them asks.
     #[cfg(feature = "http")]
     pub fn transport(&self) -> Result<Arc<dyn crate::http::Transport>> {
-        match &self.transport {
-            Some(transport) => Ok(transport.clone()),
-            None => Ok(Arc::new(crate::http::ReqwestTransport::new()?)),
-        }
+        self.connections.get()
     }
 }
 

@@ -42,4 +42,5 @@ pub use limit::{Learned, LimitReader, Quota};
 pub use probe::HttpProbe;
 pub use request::{Lane, Repeat, Request};
 pub use response::{Body, Response};
+pub(crate) use transport::Connections;
 pub use transport::Transport;
