@@ -4,12 +4,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use atlas_auth::{Clock, Secret};
-use atlas_core::{Billing, Capabilities, Capability, GoneRule, Money, Pace, ProviderId, ProxySigns, Traits};
+use atlas_core::{Billing, Capabilities, Capability, CloudType, GoneRule, Money, Pace, ProviderId, ProxySigns, Traits};
 
 use crate::clock::ManualClock;
 use crate::faults::FaultPlan;
 use crate::mock::{Inner, Mock, Moment, State};
-use crate::model::Settings;
+use crate::model::{Catalog, DataCentre, Settings};
 use crate::probe::PROXY_HEADER;
 
 /// What works.
@@ -94,21 +94,28 @@ impl MockBuilder {
         self
     }
 
+    /// What the cloud has; [`Catalog::flat`] otherwise. Prices, capacity and regions of this builder change it, so it comes
+    /// before them.
+    pub fn catalog(mut self, catalog: Catalog) -> Self {
+        self.settings.catalog = catalog;
+        self
+    }
+
     /// How many of a GPU there are (`cpu` for machines without one); what is not named is never short.
     pub fn capacity(mut self, gpu: &str, count: u32) -> Self {
-        self.settings.capacity.insert(gpu.to_owned(), count);
+        self.settings.catalog.set_capacity(gpu, CloudType::Any, None, count);
         self
     }
 
     /// What one such GPU costs an hour (`cpu` for machines without one).
     pub fn price(mut self, gpu: &str, per_hour: Money) -> Self {
-        self.settings.prices.insert(gpu.to_owned(), per_hour);
+        self.settings.catalog.set_price(gpu, per_hour);
         self
     }
 
     /// What one such GPU costs an hour as a spot machine; half the ordinary price otherwise.
     pub fn spot_price(mut self, gpu: &str, per_hour: Money) -> Self {
-        self.settings.spot_prices.insert(gpu.to_owned(), per_hour);
+        self.settings.catalog.set_spot_price(gpu, per_hour);
         self
     }
 
@@ -127,7 +134,7 @@ impl MockBuilder {
 
     /// Where machines can stand, the usual place first; `mock-east` and `mock-west` otherwise.
     pub fn regions<I: IntoIterator<Item: Into<String>>>(mut self, regions: I) -> Self {
-        self.settings.regions = regions.into_iter().map(Into::into).collect();
+        self.settings.catalog.data_centres = regions.into_iter().map(DataCentre::new).collect();
         self
     }
 

@@ -42,5 +42,5 @@ pub use clock::ManualClock;
 pub use factory::factory;
 pub use faults::{Fault, FaultPlan, Operation, Rule};
 pub use mock::{Call, Mock, Moment, Outcome};
-pub use model::{Ledger, Rent};
+pub use model::{Catalog, CatalogCpu, CatalogGpu, CatalogOffer, DataCentre, Ledger, Rent, RentKind};
 pub use probe::{AnsweredBy, Asked, MockProbe, Presented};

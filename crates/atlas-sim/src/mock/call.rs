@@ -228,6 +228,25 @@ pub(super) fn refused(refusal: &Refusal) -> Error {
         Refusal::NameTaken(id) => {
             Error::conflict(format!("machine {id} lives and has this name already")).with_status(409)
         }
+        Refusal::NoPlace(place) => {
+            let place = atlas_core::error::excerpt(place);
+            Error::validation(format!("\"{place}\" is no data centre with network volumes")).with_status(400)
+        }
+        Refusal::NoVolume(id) => Error::validation(format!("there is no network volume {id}")).with_status(400),
+        Refusal::VolumeElsewhere { volume, region } => {
+            let message = format!("network volume {volume} is in {region}, and what needs it may not stand there");
+            Error::validation(message).with_status(400)
+        }
+        Refusal::TooSmall { size_gb } => {
+            let message = format!("the network volume has {size_gb} GB already, and none becomes smaller");
+            Error::validation(message).with_status(400)
+        }
+        Refusal::InUse(users) => {
+            let users: Vec<_> = users.iter().map(ComputeId::as_str).collect();
+            let message = format!("the network volume is attached to {}: end that first", users.join(", "));
+            Error::conflict(message).with_status(409)
+        }
+        Refusal::NotRetriable(_) => Error::conflict("only a job that failed can be tried again").with_status(409),
         Refusal::Busy(phase) => {
             let doing = super::translate::status(*phase);
             Error::conflict(format!("the machine is {doing}: ask again when it is not")).with_status(409)

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use atlas_auth::{Clock, Secret, Timestamp};
-use atlas_core::{Compute, ComputeId, Error, Money, Provider, Result};
+use atlas_core::{CloudType, Compute, ComputeId, Error, Money, Provider, Result};
 
 use super::call::refused;
 use super::{Call, Mock, State, fingerprint, translate};
@@ -171,7 +171,8 @@ impl Mock {
         let blueprint = self.stranger(name);
         let mut state = self.lock();
         let now = self.now_in(&state);
-        state.cloud.place(blueprint, None, now)
+        let place = state.cloud.best_place(&blueprint);
+        state.cloud.place(blueprint, place, now)
     }
 
     /// Gives a machine's id to a new machine of a stranger; the one that had it is gone.
@@ -206,12 +207,12 @@ impl Mock {
 
     /// From now on there are so many of this GPU (`cpu` for machines without one).
     pub fn set_capacity(&self, gpu: &str, count: u32) {
-        self.lock().cloud.settings.capacity.insert(gpu.to_owned(), count);
+        self.lock().cloud.settings.catalog.set_capacity(gpu, CloudType::Any, None, count);
     }
 
     /// From now on a new machine with this GPU costs so much an hour for each (`cpu` for machines without one).
     pub fn set_price(&self, gpu: &str, per_hour: Money) {
-        self.lock().cloud.settings.prices.insert(gpu.to_owned(), per_hour);
+        self.lock().cloud.settings.catalog.set_price(gpu, per_hour);
     }
 
     /// The configuration names another key from now on: that of another account, unless the key is known.
@@ -230,8 +231,7 @@ impl Mock {
 
     fn stranger(&self, name: &str) -> Blueprint {
         let account = self.lock().account(None).1;
-        let region = self.inner().settings.regions.first().cloned().unwrap_or_default();
-        Blueprint { name: name.to_owned(), account, region, ..Blueprint::default() }
+        Blueprint { name: name.to_owned(), account, ..Blueprint::default() }
     }
 
     fn happen<T>(&self, change: impl FnOnce(&mut Cloud, Timestamp) -> Result<T, Refusal>) -> Result<T> {

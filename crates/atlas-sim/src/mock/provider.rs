@@ -221,14 +221,14 @@ fn make(cloud: &mut Cloud, visit: &Visit, mut blueprint: Blueprint, now: Timesta
         }
     }
     if visit.is_struck_by(&Fault::Ignores) {
-        let gpu = blueprint.gpus.first().cloned();
-        return Ok(cloud.draft(blueprint, gpu, now));
+        let place = cloud.best_place(&blueprint);
+        return Ok(cloud.draft(blueprint, place, now));
     }
     let twin = visit.is_struck_by(&Fault::Duplicates).then(|| blueprint.clone());
     let machine = cloud.create(blueprint, visit.landing, now)?;
     if let Some(twin) = twin {
         // Past every check: a cloud that makes a machine too many does not ask whether it may.
-        cloud.place(twin, machine.gpu.clone(), now);
+        cloud.place(twin, machine.place.clone(), now);
     }
     Ok(machine)
 }

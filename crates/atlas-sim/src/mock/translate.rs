@@ -3,12 +3,12 @@
 use atlas_auth::Timestamp;
 use atlas_core::error::excerpt;
 use atlas_core::{
-    Capability, Compute, ComputeRequest, ComputeStatus, Error, Field, Mark, Port, PortSpec, Protocol, ProviderId,
-    Result, SpawnOrder, Traits, gpu,
+    Capability, CloudType, Compute, ComputeRequest, ComputeStatus, Error, Field, Mark, Port, PortSpec, Protocol,
+    ProviderId, Result, SpawnOrder, Traits, VolumeId,
 };
 use serde_json::{Map, Value, json};
 
-use crate::model::{Blueprint, Cloud, Machine, Phase, Settings, public_ip, public_port};
+use crate::model::{Blueprint, Catalog, CatalogGpu, Cloud, Machine, Phase, Settings, public_ip, public_port};
 
 /// What a request may ask of this cloud.
 const UNDERSTOOD: &[Field] = &[
@@ -18,12 +18,14 @@ const UNDERSTOOD: &[Field] = &[
     Field::MemoryMb,
     Field::Image,
     Field::Command,
+    Field::CloudType,
     Field::Spot,
     Field::RegionHints,
     Field::Ports,
     Field::Env,
     Field::VolumeGb,
     Field::ContainerDiskGb,
+    Field::NetworkVolumeId,
     Field::Name,
     Field::ProviderOpts,
 ];
@@ -38,25 +40,43 @@ pub(super) fn check(request: &ComputeRequest, traits: &Traits, settings: &Settin
     {
         return Err(Error::unsupported(format!("port {port} is asked for and this mock does not support raw_tcp")));
     }
+    let catalog = &settings.catalog;
     for name in &request.gpu {
-        canonical(name)?;
+        offered(request, native(name, catalog)?)?;
     }
-    if let Some(region) = request.region_hints.iter().find(|region| !settings.regions.contains(region)) {
+    if let Some(region) = request.region_hints.iter().find(|region| catalog.find_data_centre(region).is_none()) {
         return Err(Error::validation(format!(
             "\"{}\" is no region of this mock; it has {}",
             excerpt(region),
-            settings.regions.join(", ")
+            catalog.data_centre_names().join(", ")
         )));
     }
     options(&request.provider_opts).map(drop)
 }
 
-/// The canonical name of a GPU: this cloud has those of the catalog, and no others.
-fn canonical(name: &str) -> Result<&'static str> {
-    gpu::find(name).map(|model| model.name).ok_or_else(|| {
-        let known: Vec<_> = gpu::all().iter().map(|model| model.name).collect();
+/// The cloud's own name of a GPU, in whatever case it is asked for.
+fn native<'a>(name: &str, catalog: &'a Catalog) -> Result<&'a CatalogGpu> {
+    catalog.gpus.iter().find(|gpu| gpu.name.eq_ignore_ascii_case(name)).ok_or_else(|| {
+        let known: Vec<_> = catalog.gpus.iter().map(|gpu| gpu.name.as_str()).collect();
         Error::validation(format!("\"{}\" is no GPU of this mock; it has {}", excerpt(name), known.join(", ")))
     })
+}
+
+/// Refuses what no offer of this GPU can ever give.
+fn offered(request: &ComputeRequest, gpu: &CatalogGpu) -> Result<()> {
+    let fits = |cloud_type| request.cloud_type == CloudType::Any || request.cloud_type == cloud_type;
+    let offers = gpu.offers.iter().filter(|offer| fits(offer.cloud_type));
+    let Some(most) = offers.map(|offer| offer.max_count).max() else {
+        return Err(Error::validation(format!("this mock has {} in another part of the cloud only", gpu.name)));
+    };
+    let count = request.gpu_count.unwrap_or(1);
+    if count <= most {
+        return Ok(());
+    }
+    Err(Error::validation(format!(
+        "gpu_count is {count}; one machine of this mock has {most} {} at the most",
+        gpu.name
+    )))
 }
 
 /// The options that this cloud knows.
@@ -111,8 +131,11 @@ pub(super) fn blueprint(order: &SpawnOrder, settings: &Settings) -> Result<Bluep
         }
         env.insert(name, value.into());
     }
-    let gpus = request.gpu.iter().map(|name| canonical(name).map(str::to_owned)).collect::<Result<_>>()?;
-    let region = request.region_hints.first().or(settings.regions.first()).cloned().unwrap_or_default();
+    let gpus = request
+        .gpu
+        .iter()
+        .map(|name| native(name, &settings.catalog).map(|gpu| gpu.name.clone()))
+        .collect::<Result<_>>()?;
     Ok(Blueprint {
         name: order.name().to_owned(),
         account: String::new(),
@@ -122,13 +145,16 @@ pub(super) fn blueprint(order: &SpawnOrder, settings: &Settings) -> Result<Bluep
         memory_mb: request.memory_mb,
         volume_gb: request.volume_gb,
         container_disk_gb: request.container_disk_gb,
-        region,
+        regions: request.region_hints.clone(),
+        volumes: request.network_volume_id.iter().map(VolumeId::new).collect(),
         image: request.image.clone(),
         command: request.command.clone(),
         spot: request.spot,
         ports: request.ports.clone(),
         env,
         labels: options.labels.into_iter().collect(),
+        cloud_type: request.cloud_type,
+        ..Blueprint::default()
     })
 }
 
@@ -152,9 +178,9 @@ pub(super) fn describe(cloud: &Cloud, machine: &Machine, provider: &ProviderId, 
     let phase = machine.life.at(now);
     let ports: Vec<_> = plan.ports.iter().map(|spec| port(cloud, machine, *spec, now)).collect();
     let mut compute = Compute::new(provider, kind, machine.id.clone(), status(phase)).with_name(plan.name.as_str());
-    compute.region = Some(plan.region.clone());
+    compute.region = Some(machine.place.region.clone());
     compute.image.clone_from(&plan.image);
-    compute.gpu_type.clone_from(&machine.gpu);
+    compute.gpu_type = machine.gpu().map(str::to_owned);
     compute.gpu_count = plan.gpu_count;
     compute.cost_per_hour = Some(machine.rate(now));
     compute.public_ip = machine.is_running(now).then(|| public_ip(machine));
@@ -167,10 +193,12 @@ pub(super) fn describe(cloud: &Cloud, machine: &Machine, provider: &ProviderId, 
         "name": plan.name,
         "state": status(phase),
         "reason": machine.reason,
-        "region": plan.region,
+        "region": machine.place.region,
+        "cloud_type": machine.place.cloud_type,
+        "network_volumes": plan.volumes,
         "image": plan.image,
         "command": plan.command,
-        "gpu": machine.gpu,
+        "gpu": machine.gpu(),
         "gpu_count": plan.gpu_count,
         "cpus": plan.cpus,
         "memory_mb": plan.memory_mb,

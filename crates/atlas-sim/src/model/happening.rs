@@ -5,7 +5,7 @@ use std::time::Duration;
 use atlas_auth::Timestamp;
 use atlas_core::ComputeId;
 
-use super::{Blueprint, Cloud, Machine, Phase, Refusal};
+use super::{Blueprint, Cloud, IdKind, Machine, Phase, Place, Refusal};
 
 impl Cloud {
     /// Ends a machine in this instant, without anybody having asked.
@@ -15,7 +15,8 @@ impl Cloud {
         let machine = self.live_mut(id, now)?;
         machine.life.enter(now, Phase::Terminated, Duration::ZERO, Phase::Terminated);
         machine.reason = Some(reason);
-        machine.forgotten_at = Some(now.plus(remembers));
+        let serial = machine.serial;
+        self.forget_at(serial, now.plus(remembers));
         Ok(())
     }
 
@@ -34,7 +35,8 @@ impl Cloud {
     pub(crate) fn migrate(&mut self, id: &ComputeId, now: Timestamp) -> Result<ComputeId, Refusal> {
         let now = self.settle(now);
         let serial = self.live_mut(id, now)?.serial;
-        let fresh = self.new_id();
+        let fresh = self.new_id(IdKind::Machine, |cloud, id| cloud.ids.contains_key(&ComputeId::new(id)));
+        let fresh = ComputeId::new(fresh);
         self.ids.remove(id);
         self.ids.insert(fresh.clone(), serial);
         self.machine_mut(&fresh)?.id = fresh.clone();
@@ -45,14 +47,14 @@ impl Cloud {
     pub(crate) fn copy(&mut self, id: &ComputeId, now: Timestamp) -> Result<ComputeId, Refusal> {
         let now = self.settle(now);
         let machine = self.live_mut(id, now)?;
-        let (blueprint, gpu) = (machine.blueprint.clone(), machine.gpu.clone());
-        Ok(self.place(blueprint, gpu, now))
+        let (blueprint, place) = (machine.blueprint.clone(), machine.place.clone());
+        Ok(self.place(blueprint, place, now))
     }
 
     /// Makes a machine past every check, at once.
-    pub(crate) fn place(&mut self, blueprint: Blueprint, gpu: Option<String>, now: Timestamp) -> ComputeId {
+    pub(crate) fn place(&mut self, blueprint: Blueprint, place: Place, now: Timestamp) -> ComputeId {
         let now = self.settle(now);
-        let machine = self.draft(blueprint, gpu, now);
+        let machine = self.draft(blueprint, place, now);
         let id = machine.id.clone();
         self.appear(machine, now);
         id
@@ -66,7 +68,8 @@ impl Cloud {
             Ok(()) | Err(Refusal::NotFound) => {}
             Err(refusal) => return Err(refusal),
         }
-        let mut machine = self.draft(blueprint, None, now);
+        let place = self.best_place(&blueprint);
+        let mut machine = self.draft(blueprint, place, now);
         machine.id = id.clone();
         self.appear(machine, now);
         Ok(())

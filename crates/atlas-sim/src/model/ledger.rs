@@ -6,18 +6,33 @@ use atlas_auth::Timestamp;
 use atlas_core::{ComputeId, Money, SpawnToken};
 use serde::Serialize;
 
-/// One machine's time on the bill: one create, whatever ids it had meanwhile.
+/// What was rented.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum RentKind {
+    /// A machine.
+    Machine,
+    /// A network volume.
+    Volume,
+    /// One worker of a serverless endpoint. It comes and goes as there are jobs.
+    Worker,
+}
+
+/// One thing's time on the bill: one create, whatever ids it had meanwhile, or one serverless worker.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Rent {
-    /// The machine's id; the last one if the cloud gave it several.
+    /// Its id; the last one if the cloud gave it several.
     pub id: ComputeId,
+    /// What it is.
+    pub kind: RentKind,
     /// The account's name in the configuration.
     pub cloud: String,
     /// Whose account at the cloud is billed: `main`, or the fingerprint of another key.
     #[serde(skip)]
     pub account: String,
-    /// The machine's name.
+    /// Its name; a worker has that of its endpoint.
     pub name: String,
     /// The create that it came from, if its name bears a mark.
     #[serde(skip)]
@@ -54,21 +69,30 @@ impl Ledger {
         self.rents.iter().filter(move |rent| rent.token == Some(token))
     }
 
-    /// How many machines each token rented at the same time at most: promise 1 wants one each.
-    pub fn most_at_once(&self) -> BTreeMap<SpawnToken, usize> {
-        let mut most = BTreeMap::new();
-        for rent in &self.rents {
-            let Some(token) = rent.token else { continue };
-            let at_once = self
-                .of(token)
-                .filter(|other| {
-                    other.started_at <= rent.started_at
-                        && other.ended_at.is_none_or(|ended| ended > rent.started_at || other.id == rent.id)
-                })
-                .count();
-            let known: &mut usize = most.entry(token).or_default();
-            *known = (*known).max(at_once);
-        }
-        most
+    /// What was rented of one kind.
+    pub fn of_kind(&self, kind: RentKind) -> impl Iterator<Item = &Rent> {
+        self.rents.iter().filter(move |rent| rent.kind == kind)
     }
+
+    /// How many machines and volumes each token rented at the same time at most: promise 1 wants one each. Workers do not
+    /// count: an endpoint may have many.
+    pub fn most_at_once(&self) -> BTreeMap<SpawnToken, usize> {
+        let mut by_token: BTreeMap<SpawnToken, Vec<&Rent>> = BTreeMap::new();
+        for rent in self.rents.iter().filter(|rent| rent.kind != RentKind::Worker) {
+            if let Some(token) = rent.token {
+                by_token.entry(token).or_default().push(rent);
+            }
+        }
+        let most = |rents: &Vec<&Rent>| {
+            let at_once = |rent: &&Rent| rents.iter().filter(|other| stands_beside(other, rent)).count();
+            rents.iter().map(at_once).max().unwrap_or_default()
+        };
+        by_token.iter().map(|(token, rents)| (*token, most(rents))).collect()
+    }
+}
+
+/// Whether `other` was rented at the moment in which `rent` began.
+fn stands_beside(other: &Rent, rent: &Rent) -> bool {
+    other.started_at <= rent.started_at
+        && other.ended_at.is_none_or(|ended| ended > rent.started_at || other.id == rent.id)
 }

@@ -3,9 +3,12 @@
 use std::collections::BTreeMap;
 
 use atlas_auth::{Secret, Timestamp};
-use atlas_core::{ComputeId, Money, PortSpec, SpawnToken};
+use atlas_core::{CloudType, ComputeId, Money, PortSpec, SpawnToken, VolumeId};
+use serde_json::Value;
 
-use super::ledger::Rent;
+use super::catalog::Place;
+use super::ledger::{Rent, RentKind};
+use super::stock::Wish;
 use super::timeline::{Phase, Rate, Timeline};
 
 /// What a machine shall be.
@@ -13,20 +16,41 @@ use super::timeline::{Phase, Rate, Timeline};
 pub(crate) struct Blueprint {
     pub(crate) name: String,
     pub(crate) account: String,
-    /// In order of preference, by canonical name; empty for a machine without one.
+    /// In order of preference, by the catalog's names; empty for a machine without one.
     pub(crate) gpus: Vec<String>,
     pub(crate) gpu_count: u32,
+    /// For a machine without a GPU, in order of preference; empty for a plain one.
+    pub(crate) cpu_flavors: Vec<String>,
+    pub(crate) cloud_type: CloudType,
     pub(crate) cpus: Option<u32>,
     pub(crate) memory_mb: Option<u64>,
     pub(crate) volume_gb: Option<u32>,
     pub(crate) container_disk_gb: Option<u32>,
-    pub(crate) region: String,
+    /// In order of preference; empty for any.
+    pub(crate) regions: Vec<String>,
+    /// The network volumes that are attached to it.
+    pub(crate) volumes: Vec<VolumeId>,
     pub(crate) image: Option<String>,
     pub(crate) command: Vec<String>,
     pub(crate) spot: bool,
     pub(crate) ports: Vec<PortSpec>,
     pub(crate) env: BTreeMap<String, Secret>,
     pub(crate) labels: BTreeMap<String, String>,
+    /// What a face wants to remember of it.
+    pub(crate) notes: Value,
+}
+
+impl Blueprint {
+    /// The place that it needs.
+    pub(super) fn wish(&self) -> Wish<'_> {
+        Wish {
+            gpus: &self.gpus,
+            gpu_count: self.gpu_count,
+            cpu_flavors: &self.cpu_flavors,
+            cloud_type: self.cloud_type,
+            regions: &self.regions,
+        }
+    }
 }
 
 /// A name of a machine that no cloud ever changes: its place in the order of creation.
@@ -40,8 +64,8 @@ pub(crate) struct Machine {
     /// The create that its name tells of.
     pub(crate) token: Option<SpawnToken>,
     pub(crate) blueprint: Blueprint,
-    /// Which of the preferences it became.
-    pub(crate) gpu: Option<String>,
+    /// Which of the preferences it became, and where.
+    pub(crate) place: Place,
     pub(crate) price: Money,
     pub(crate) stopped_price: Money,
     pub(crate) created_at: Timestamp,
@@ -61,6 +85,11 @@ pub(crate) struct Machine {
 }
 
 impl Machine {
+    /// The GPU that it has.
+    pub(crate) fn gpu(&self) -> Option<&str> {
+        (!self.blueprint.gpus.is_empty()).then_some(self.place.what.as_str())
+    }
+
     /// Whether a read of its own account shows it.
     pub(crate) fn is_visible(&self, account: &str, now: Timestamp) -> bool {
         let remembered = match self.life.ended_at(now) {
@@ -99,6 +128,7 @@ impl Machine {
     pub(crate) fn rent(&self, cloud: &str, now: Timestamp) -> Rent {
         Rent {
             id: self.id.clone(),
+            kind: RentKind::Machine,
             cloud: cloud.to_owned(),
             account: self.blueprint.account.clone(),
             name: self.blueprint.name.clone(),

@@ -1,29 +1,46 @@
 //! The model: one cloud as a state machine that knows neither clock nor network. Every method is told the time; what
-//! was sent earlier and lands later takes effect, in order, before anything else is done.
+//! was sent earlier and lands later, and what happens by itself, takes effect in order before anything else is done.
 //!
-//! Invariant: a machine is on the bill from the moment in which its create lands until its end lands, whatever any read
+//! Invariant: what bills is on the bill from the moment in which its create lands until its end lands, whatever any read
 //! shows meanwhile. Time never goes back: an earlier `now` counts as the latest one known.
 
 mod address;
+mod agenda;
+mod catalog;
 mod happening;
 mod ledger;
 mod machine;
+mod machines;
+mod serverless;
 mod settings;
+mod standard;
+mod stock;
 #[cfg(test)]
 mod tests;
 mod timeline;
+mod volume;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use atlas_auth::{Entropy, SeededEntropy, Timestamp};
-use atlas_core::{ComputeId, Mark, Pace};
+use atlas_core::{ComputeId, Pace, VolumeId};
 
 pub(crate) use address::{Recipient, public_ip, public_port};
-pub use ledger::{Ledger, Rent};
+use agenda::Agenda;
+pub(crate) use catalog::{CPU, Place};
+pub use catalog::{Catalog, CatalogCpu, CatalogGpu, CatalogOffer, DataCentre};
+pub use ledger::{Ledger, Rent, RentKind};
 pub(crate) use machine::{Blueprint, Machine, Serial};
-pub(crate) use settings::{CPU, Settings};
+use serverless::Serverless;
+pub(crate) use serverless::{
+    Delivery, Drained, Endpoint, EndpointPlan, Health, Hold, Job, JobCounts, JobPhase, JobPlan, Scaling, Worker,
+    WorkerState,
+};
+pub(crate) use settings::{IdKind, Settings};
+pub(crate) use stock::Usage;
 pub(crate) use timeline::Phase;
+pub(crate) use volume::{NetworkVolume, VolumePlan};
 
 /// When something that is sent now takes effect, and for which call, so that the call can bring it about early.
 #[derive(Debug, Clone, Copy)]
@@ -31,14 +48,21 @@ pub(crate) struct Landing {
     pub(crate) at: Timestamp,
     /// `None` for what lands only when it is due.
     pub(crate) call: Option<usize>,
-    /// How much longer than usual a new machine is invisible.
+    /// How much longer than usual something new is invisible.
     pub(crate) hidden_for: Duration,
+}
+
+impl Landing {
+    /// At once.
+    pub(crate) const fn now(now: Timestamp) -> Self {
+        Self { at: now, call: None, hidden_for: Duration::ZERO }
+    }
 }
 
 /// Why the cloud does nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Refusal {
-    /// It shows the caller no such machine.
+    /// It shows the caller no such thing.
     NotFound,
     /// Of what was asked for nothing is free.
     NoCapacity(String),
@@ -48,22 +72,39 @@ pub(crate) enum Refusal {
     NameTaken(ComputeId),
     /// The machine is in a phase that forbids it.
     Busy(Phase),
+    /// There is no such data centre, or none with network volumes.
+    NoPlace(String),
+    /// The machine names a network volume that the account does not have.
+    NoVolume(VolumeId),
+    /// The machine may not stand where its network volume is.
+    VolumeElsewhere { volume: VolumeId, region: String },
+    /// A network volume cannot become smaller than it is.
+    TooSmall { size_gb: u32 },
+    /// Something has the network volume attached.
+    InUse(Vec<ComputeId>),
+    /// A job in this phase cannot be tried again.
+    NotRetriable(JobPhase),
 }
 
-/// Something that was sent and has not taken effect.
+/// What will happen.
 #[derive(Debug)]
-struct Pending {
-    landing: Landing,
-    order: u64,
-    effect: Effect,
-}
-
-#[derive(Debug)]
-enum Effect {
-    Create(Box<Machine>),
-    Delete(Serial),
-    Stop(Serial),
-    Start(Serial),
+enum Event {
+    /// A machine that was asked for is made.
+    MachineLands(Serial),
+    DeleteLands(Serial),
+    StopLands(Serial),
+    StartLands(Serial),
+    /// No read shows the machine any more.
+    MachineForgotten(Serial),
+    VolumeLands(Box<NetworkVolume>),
+    GrowthLands(Serial, u32),
+    VolumeDeleteLands(Serial),
+    JobLands(Box<Job>),
+    CancelLands(Serial),
+    /// The job, the worker, the endpoint looks whether it is time for something.
+    JobWakes(Serial),
+    WorkerWakes(Serial),
+    EndpointWakes(Serial),
 }
 
 /// One cloud in memory.
@@ -72,11 +113,19 @@ pub(crate) struct Cloud {
     pub(crate) settings: Settings,
     entropy: SeededEntropy,
     latest: Timestamp,
+    agenda: Agenda<Event>,
+    next: u64,
+    /// Every machine there ever was.
     machines: BTreeMap<Serial, Machine>,
+    /// Those of them that a read may still show.
+    standing: BTreeSet<Serial>,
+    /// Those that were asked for and have not landed.
+    coming: BTreeMap<Serial, Machine>,
     /// The machine that answers to an id now. One that lost its id is not in here.
     ids: BTreeMap<ComputeId, Serial>,
-    pending: Vec<Pending>,
-    next: u64,
+    volumes: BTreeMap<Serial, NetworkVolume>,
+    volume_ids: BTreeMap<VolumeId, Serial>,
+    serverless: Serverless,
     creates: Vec<Timestamp>,
     calls: Vec<Timestamp>,
     /// Which machine got a port outside last.
@@ -91,10 +140,15 @@ impl Cloud {
             settings,
             entropy: SeededEntropy::new(seed),
             latest: Timestamp::from_millis(i64::MIN),
-            machines: BTreeMap::new(),
-            ids: BTreeMap::new(),
-            pending: Vec::new(),
+            agenda: Agenda::new(),
             next: 0,
+            machines: BTreeMap::new(),
+            standing: BTreeSet::new(),
+            coming: BTreeMap::new(),
+            ids: BTreeMap::new(),
+            volumes: BTreeMap::new(),
+            volume_ids: BTreeMap::new(),
+            serverless: Serverless::default(),
             creates: Vec::new(),
             calls: Vec::new(),
             allotted: BTreeMap::new(),
@@ -102,38 +156,56 @@ impl Cloud {
         }
     }
 
-    /// Lets everything land that is due by `now`; returns the time that counts.
+    /// Lets everything happen that is due by `now`; returns the time that counts.
     pub(crate) fn settle(&mut self, now: Timestamp) -> Timestamp {
         self.latest = self.latest.max(now);
-        let due = self.latest;
-        self.land(due, |pending| pending.landing.at <= due);
-        due
+        while let Some((at, event)) = self.agenda.pop_due(self.latest) {
+            self.happen(event, at);
+        }
+        self.latest
     }
 
     /// Brings about at once what `call` sent: its answer must not come before its effect.
     pub(crate) fn land_call(&mut self, call: usize, now: Timestamp) {
         let now = self.settle(now);
-        self.land(now, |pending| pending.landing.call == Some(call));
+        for (at, event) in self.agenda.take_of(call) {
+            self.happen(event, at.min(now));
+        }
+        self.settle(now);
     }
 
-    fn land(&mut self, now: Timestamp, due: impl Fn(&Pending) -> bool) {
-        let (mut landing, waiting): (Vec<_>, Vec<_>) = std::mem::take(&mut self.pending).into_iter().partition(due);
-        self.pending = waiting;
-        landing.sort_by_key(|pending| (pending.landing.at, pending.order));
-        for Pending { landing, effect, .. } in landing {
-            let at = landing.at.min(now);
-            match effect {
-                Effect::Create(machine) => self.appear(*machine, at),
-                Effect::Delete(serial) => self.end(serial, at),
-                Effect::Stop(serial) => self.power_off(serial, at),
-                Effect::Start(serial) => self.power_on(serial, at),
+    /// When something will happen next by itself: nothing is to be seen before then that cannot be seen now.
+    pub(crate) fn next_at(&self) -> Option<Timestamp> {
+        let delivery = self.serverless.next_delivery_at();
+        self.agenda.next_at().into_iter().chain(delivery).min()
+    }
+
+    fn happen(&mut self, event: Event, at: Timestamp) {
+        match event {
+            Event::MachineLands(serial) => {
+                if let Some(machine) = self.coming.remove(&serial) {
+                    self.appear(machine, at);
+                }
             }
+            Event::DeleteLands(serial) => self.end(serial, at),
+            Event::StopLands(serial) => self.power_off(serial, at),
+            Event::StartLands(serial) => self.power_on(serial, at),
+            Event::MachineForgotten(serial) => {
+                self.standing.remove(&serial);
+            }
+            Event::VolumeLands(volume) => self.volume_appears(*volume, at),
+            Event::GrowthLands(serial, size_gb) => self.volume_grows(serial, size_gb, at),
+            Event::VolumeDeleteLands(serial) => self.volume_ends(serial, at),
+            Event::JobLands(job) => self.job_arrives(*job, at),
+            Event::CancelLands(serial) => self.job_is_cancelled(serial, at),
+            Event::JobWakes(serial) => self.job_wakes(serial, at),
+            Event::WorkerWakes(serial) => self.worker_wakes(serial, at),
+            Event::EndpointWakes(serial) => self.dispatch(serial, at),
         }
     }
 
-    fn send(&mut self, landing: Landing, effect: Effect, now: Timestamp) {
-        let order = self.number();
-        self.pending.push(Pending { landing, order, effect });
+    fn send(&mut self, landing: Landing, event: Event, now: Timestamp) {
+        self.agenda.add(landing.at, landing.call, event);
         self.settle(now);
     }
 
@@ -142,247 +214,32 @@ impl Cloud {
         self.next
     }
 
+    /// A new id; one that something has already is not used again.
+    fn new_id(&self, kind: IdKind, taken: impl Fn(&Self, &str) -> bool) -> String {
+        loop {
+            let mut random = [0; 16];
+            self.entropy.fill(&mut random);
+            let id = (self.settings.id)(kind, random);
+            if !taken(self, &id) {
+                return id;
+            }
+        }
+    }
+
     /// Counts one call of any kind; more than the pace allows are refused.
     pub(crate) fn admit_call(&mut self, now: Timestamp) -> Result<(), Refusal> {
         let now = self.settle(now);
         admit(self.settings.call_pace, &mut self.calls, now)
     }
 
-    /// Makes a machine, which is on the bill from when it lands. Capacity, names and pace are judged now.
-    pub(crate) fn create(
-        &mut self,
-        blueprint: Blueprint,
-        landing: Landing,
-        now: Timestamp,
-    ) -> Result<Machine, Refusal> {
-        let now = self.settle(now);
-        if self.settings.unique_names
-            && let Some(taken) = self.machines.values().find(|machine| {
-                machine.is_live(now)
-                    && machine.blueprint.name == blueprint.name
-                    && machine.blueprint.account == blueprint.account
-            })
-        {
-            return Err(Refusal::NameTaken(taken.id.clone()));
-        }
-        let gpu = self.choose(&blueprint, now)?;
-        admit(self.settings.launch_pace, &mut self.creates, now)?;
-        let mut machine = self.draft(blueprint, gpu, landing.at);
-        machine.visible_from = machine.visible_from.plus(landing.hidden_for);
-        self.send(landing, Effect::Create(Box::new(machine.clone())), now);
-        Ok(self.machines.get(&machine.serial).cloned().unwrap_or(machine))
-    }
-
-    /// What a create would make, without making it: for a cloud that says yes and does nothing.
-    pub(crate) fn draft(&mut self, blueprint: Blueprint, gpu: Option<String>, at: Timestamp) -> Machine {
-        let serial = self.number();
-        let settings = &self.settings;
-        let price = settings.price_of(gpu.as_deref(), blueprint.gpu_count, blueprint.spot);
-        Machine {
-            serial,
-            id: self.new_id(),
-            token: Mark::read(&blueprint.name).map(|mark| mark.token),
-            gpu,
-            price,
-            stopped_price: settings.stopped_price,
-            created_at: at,
-            visible_from: at.plus(settings.appears_after),
-            hidden_until: at,
-            forgotten_at: None,
-            life: timeline::Timeline::begin(at, Phase::Starting, settings.startup, Phase::Running),
-            public_ports: Vec::new(),
-            reason: None,
-            log: b"created\n".to_vec(),
-            answers: BTreeMap::new(),
-            blueprint,
-        }
-    }
-
-    fn new_id(&self) -> ComputeId {
-        const LETTERS: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
-        loop {
-            let mut random = [0; 10];
-            self.entropy.fill(&mut random);
-            let text: String = random.iter().map(|byte| char::from(LETTERS[usize::from(byte % 32)])).collect();
-            let id = ComputeId::new(format!("mock-{text}"));
-            if !self.ids.contains_key(&id) {
-                return id;
-            }
-        }
-    }
-
-    /// The first of the preferences of which enough are free.
-    fn choose(&self, blueprint: &Blueprint, now: Timestamp) -> Result<Option<String>, Refusal> {
-        if blueprint.gpus.is_empty() {
-            return if self.has_room(CPU, 1, now) { Ok(None) } else { Err(Refusal::NoCapacity(CPU.to_owned())) };
-        }
-        let free = blueprint.gpus.iter().find(|gpu| self.has_room(gpu, blueprint.gpu_count, now));
-        free.cloned().map(Some).ok_or_else(|| Refusal::NoCapacity(blueprint.gpus.join(", ")))
-    }
-
-    fn has_room(&self, what: &str, count: u32, now: Timestamp) -> bool {
-        let Some(capacity) = self.settings.capacity.get(what) else { return true };
-        let coming = self.pending.iter().filter_map(|pending| match &pending.effect {
-            Effect::Create(machine) => Some(&**machine),
-            Effect::Delete(_) | Effect::Stop(_) | Effect::Start(_) => None,
-        });
-        let standing = self.machines.values().filter(|machine| machine.life.at(now).occupies());
-        let used: u32 = standing
-            .chain(coming)
-            .filter(|machine| machine.gpu.as_deref().unwrap_or(CPU) == what)
-            .map(|machine| machine.blueprint.gpu_count.max(1))
-            .sum();
-        used.saturating_add(count) <= *capacity
-    }
-
-    fn appear(&mut self, mut machine: Machine, at: Timestamp) {
-        // A create that its call brought about early begins then, not when it was due.
-        if at < machine.created_at {
-            let hidden_for = machine.visible_from.since(machine.created_at);
-            machine.created_at = at;
-            machine.visible_from = at.plus(hidden_for);
-            machine.hidden_until = at;
-            machine.life = timeline::Timeline::begin(at, Phase::Starting, self.settings.startup, Phase::Running);
-        }
-        self.allot(&mut machine);
-        self.ids.insert(machine.id.clone(), machine.serial);
-        self.machines.insert(machine.serial, machine);
-    }
-
-    /// One machine, as a read by its id shows it.
-    pub(crate) fn read(&self, account: &str, id: &ComputeId, now: Timestamp) -> Result<&Machine, Refusal> {
-        let now = now.max(self.latest);
-        self.machine(id).filter(|machine| machine.is_visible(account, now)).ok_or(Refusal::NotFound)
-    }
-
-    /// All machines that a listing shows, oldest first.
-    pub(crate) fn list(&self, account: &str, now: Timestamp) -> impl Iterator<Item = &Machine> {
-        let now = now.max(self.latest);
-        self.machines.values().filter(move |machine| machine.is_visible(account, now))
-    }
-
-    /// Ends a machine and its disk when it lands.
-    pub(crate) fn delete(
-        &mut self,
-        account: &str,
-        id: &ComputeId,
-        landing: Landing,
-        now: Timestamp,
-    ) -> Result<(), Refusal> {
-        let now = self.settle(now);
-        let serial = self.read(account, id, now)?.serial;
-        self.send(landing, Effect::Delete(serial), now);
-        Ok(())
-    }
-
-    /// Stops a machine when it lands. One that is stopped stays so.
-    pub(crate) fn stop(
-        &mut self,
-        account: &str,
-        id: &ComputeId,
-        landing: Landing,
-        now: Timestamp,
-    ) -> Result<(), Refusal> {
-        let now = self.settle(now);
-        let machine = self.read(account, id, now)?;
-        let (serial, phase) = (machine.serial, machine.life.at(now));
-        if phase.is_ending() {
-            return Err(Refusal::Busy(phase));
-        }
-        self.send(landing, Effect::Stop(serial), now);
-        Ok(())
-    }
-
-    /// Starts a machine when it lands. One that runs runs on.
-    pub(crate) fn start(
-        &mut self,
-        account: &str,
-        id: &ComputeId,
-        landing: Landing,
-        now: Timestamp,
-    ) -> Result<(), Refusal> {
-        let now = self.settle(now);
-        let machine = self.read(account, id, now)?;
-        let (serial, phase) = (machine.serial, machine.life.at(now));
-        match phase {
-            Phase::Starting | Phase::Running => return Ok(()),
-            Phase::Stopping | Phase::Terminating | Phase::Terminated => return Err(Refusal::Busy(phase)),
-            Phase::Stopped => {
-                let what = machine.gpu.as_deref().unwrap_or(CPU);
-                if !self.has_room(what, machine.blueprint.gpu_count.max(1), now) {
-                    return Err(Refusal::NoCapacity(what.to_owned()));
-                }
-            }
-            Phase::Exited(_) | Phase::Failed => {}
-        }
-        self.send(landing, Effect::Start(serial), now);
-        Ok(())
-    }
-
-    fn end(&mut self, serial: Serial, at: Timestamp) {
-        let (takes, remembers) = (self.settings.terminating, self.settings.remembers);
-        let Some(machine) = self.machines.get_mut(&serial) else { return };
-        if !machine.life.at(at).is_ending() {
-            machine.life.enter(at, Phase::Terminating, takes, Phase::Terminated);
-            machine.forgotten_at = Some(at.plus(takes).plus(remembers));
-        }
-    }
-
-    fn power_off(&mut self, serial: Serial, at: Timestamp) {
-        let takes = self.settings.stopping;
-        let Some(machine) = self.machines.get_mut(&serial) else { return };
-        match machine.life.at(at) {
-            Phase::Starting | Phase::Running | Phase::Exited(_) | Phase::Failed => {
-                machine.life.enter(at, Phase::Stopping, takes, Phase::Stopped);
-                machine.log.extend_from_slice(b"stopped\n");
-            }
-            Phase::Stopping | Phase::Stopped | Phase::Terminating | Phase::Terminated => {}
-        }
-    }
-
-    fn power_on(&mut self, serial: Serial, at: Timestamp) {
-        let takes = self.settings.startup;
-        let Some(mut machine) = self.machines.remove(&serial) else { return };
-        match machine.life.at(at) {
-            Phase::Stopped | Phase::Exited(_) | Phase::Failed => {
-                machine.life.enter(at, Phase::Starting, takes, Phase::Running);
-                machine.log.extend_from_slice(b"started again\n");
-                if self.settings.moves_ports {
-                    self.allot(&mut machine);
-                }
-            }
-            Phase::Starting | Phase::Running | Phase::Stopping | Phase::Terminating | Phase::Terminated => {}
-        }
-        self.machines.insert(serial, machine);
-    }
-
-    /// The machine that answers to `id`, visible or not.
-    pub(crate) fn machine(&self, id: &ComputeId) -> Option<&Machine> {
-        self.machines.get(self.ids.get(id)?)
-    }
-
-    /// The machine that answers to `id`, to be changed from outside every call.
-    pub(crate) fn machine_mut(&mut self, id: &ComputeId) -> Result<&mut Machine, Refusal> {
-        let serial = self.ids.get(id).ok_or(Refusal::NotFound)?;
-        self.machines.get_mut(serial).ok_or(Refusal::NotFound)
-    }
-
-    /// The machine of this number, whatever its id is now.
-    pub(crate) fn numbered(&self, serial: Serial) -> Option<&Machine> {
-        self.machines.get(&serial)
-    }
-
-    /// Every machine there ever was, oldest first.
-    pub(crate) fn all(&self) -> impl Iterator<Item = &Machine> {
-        self.machines.values()
-    }
-
     /// The books.
     pub(crate) fn ledger(&self, now: Timestamp) -> Ledger {
-        let now = now.max(self.latest);
-        let mut machines: Vec<_> = self.machines.values().collect();
-        machines.sort_by_key(|machine| (machine.created_at, machine.serial));
-        Ledger { rents: machines.into_iter().map(|machine| machine.rent(&self.settings.cloud, now)).collect() }
+        let (now, cloud) = (now.max(self.latest), &self.settings.cloud);
+        let machines = self.machines.values().map(|machine| (machine.serial, machine.rent(cloud, now)));
+        let volumes = self.volumes.values().map(|volume| (volume.serial, volume.rent(&self.settings, now)));
+        let mut all: Vec<_> = machines.chain(volumes).chain(self.serverless.rents(cloud, now)).collect();
+        all.sort_by_key(|(serial, rent)| (rent.started_at, *serial));
+        Ledger { rents: all.into_iter().map(|(_, rent)| rent).collect() }
     }
 }
 

@@ -36,7 +36,7 @@ fn cloud() -> Cloud {
     settings.startup = Duration::from_secs(3);
     settings.stopping = Duration::from_secs(2);
     settings.terminating = Duration::from_secs(4);
-    settings.prices.insert("h100".to_owned(), Money::from_micros(3_600_000));
+    settings.catalog.set_price("h100", Money::from_micros(3_600_000));
     settings.stopped_price = Money::from_micros(36_000);
     Cloud::new(settings, 7)
 }

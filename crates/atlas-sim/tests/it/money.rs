@@ -29,6 +29,7 @@ async fn the_ledger_says_what_was_rented_from_when_to_when_and_what_it_cost() {
       "rents": [
         {
           "id": "mock-xnszebld4g",
+          "kind": "machine",
           "cloud": "mock",
           "name": "atlas-my-app-abcdef-pdnnduynvj6nbki2m5q4mlsgqi-web",
           "started_at": "2026-01-01T00:00:00.000Z",
@@ -37,6 +38,7 @@ async fn the_ledger_says_what_was_rented_from_when_to_when_and_what_it_cost() {
         },
         {
           "id": "mock-ckr2aayglj",
+          "kind": "machine",
           "cloud": "mock",
           "name": "database",
           "started_at": "2026-01-01T00:30:00.000Z",
@@ -45,6 +47,7 @@ async fn the_ledger_says_what_was_rented_from_when_to_when_and_what_it_cost() {
         },
         {
           "id": "mock-2b6kg3ttrk",
+          "kind": "machine",
           "cloud": "mock",
           "name": "atlas-my-app-abcdef-kd6u6x2jfjx6v4ggpooc6oypf2",
           "started_at": "2026-01-01T01:30:00.000Z",
