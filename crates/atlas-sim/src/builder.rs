@@ -8,7 +8,7 @@ use atlas_core::{Billing, Capabilities, Capability, CloudType, GoneRule, Money, 
 
 use crate::clock::ManualClock;
 use crate::faults::FaultPlan;
-use crate::mock::{Inner, Mock, Moment, State};
+use crate::mock::{Hook, Inner, Mock, Moment, State, WebhookDelivery};
 use crate::model::{Catalog, DataCentre, Settings};
 use crate::probe::PROXY_HEADER;
 
@@ -17,12 +17,16 @@ const CAPABILITIES: Capabilities = Capabilities::NONE
     .with(Capability::Gpu)
     .with(Capability::Cpu)
     .with(Capability::Spot)
+    .with(Capability::Serverless)
+    .with(Capability::NetworkVolumes)
     .with(Capability::StopResume)
     .with(Capability::Logs)
     .with(Capability::HttpProxy)
     .with(Capability::RawTcp)
+    .with(Capability::Webhooks)
     .with(Capability::Images)
-    .with(Capability::Commands);
+    .with(Capability::Commands)
+    .with(Capability::Catalog);
 
 /// Builds a [`Mock`].
 #[derive(Debug, Clone)]
@@ -38,6 +42,7 @@ pub struct MockBuilder {
     create_takes: Duration,
     delete_takes: Duration,
     call_takes: Duration,
+    hook: Hook,
     clock: Option<Arc<dyn Clock>>,
 }
 
@@ -60,6 +65,7 @@ impl MockBuilder {
             create_takes: Duration::ZERO,
             delete_takes: Duration::ZERO,
             call_takes: Duration::ZERO,
+            hook: Hook::default(),
             clock: None,
         }
     }
@@ -175,6 +181,26 @@ impl MockBuilder {
         self
     }
 
+    /// What a gigabyte of a network volume costs a month of 730 hours; 0.073 dollars otherwise, a hundred millionths an
+    /// hour.
+    pub fn volume_price(mut self, per_month: Money) -> Self {
+        self.settings.volume_month = per_month;
+        self
+    }
+
+    /// How long a serverless worker starts, and bills, before it takes a job; not at all otherwise.
+    pub fn cold_start(mut self, span: Duration) -> Self {
+        self.settings.cold_start = span;
+        self
+    }
+
+    /// Who is told that a job is over, and says whether it accepts that; one that does not is told again ten seconds later,
+    /// twice at the most. Without this each is accepted. It is called while this cloud is being asked or its clock moves.
+    pub fn on_webhook(mut self, hook: impl Fn(&WebhookDelivery) -> bool + Send + Sync + 'static) -> Self {
+        self.hook = Hook(Some(Arc::new(hook)));
+        self
+    }
+
     /// How long a create takes.
     pub fn create_takes(mut self, span: Duration) -> Self {
         self.create_takes = span;
@@ -278,7 +304,9 @@ impl MockBuilder {
 
     /// The same under a name that is known to be one.
     pub(crate) fn build_as(self, id: ProviderId) -> Mock {
-        let Self { traits, mut settings, seed, key, faults, moment, create_takes, delete_takes, call_takes, .. } = self;
+        let Self {
+            traits, mut settings, seed, key, faults, moment, create_takes, delete_takes, call_takes, hook, ..
+        } = self;
         id.as_str().clone_into(&mut settings.cloud);
         settings.has_proxy = traits.has(Capability::HttpProxy);
         let manual = self.clock.is_none().then(|| Arc::new(ManualClock::new()));
@@ -300,6 +328,7 @@ impl MockBuilder {
             create_takes,
             delete_takes,
             call_takes,
+            hook,
             clock,
             manual,
             origin,

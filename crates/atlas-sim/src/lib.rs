@@ -27,13 +27,16 @@
 //! # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(shown());
 //! ```
 //!
-//! Nothing here opens a socket. What the model knows nothing of yet (jobs, volumes, a live catalog) is not declared.
+//! It has a [`Catalog`] with prices and stock, network volumes, and serverless endpoints ([`EndpointSpec`]) whose jobs do
+//! what their input says. Nothing in the mock opens a socket: webhooks come to a function of yours
+//! ([`MockBuilder::on_webhook`]).
 
 mod builder;
 mod clock;
 mod factory;
 mod faults;
 mod mock;
+#[allow(dead_code, unused_imports, reason = "what only a face of a real cloud needs is there without that face too")]
 mod model;
 mod probe;
 
@@ -41,6 +44,6 @@ pub use builder::MockBuilder;
 pub use clock::ManualClock;
 pub use factory::factory;
 pub use faults::{Fault, FaultPlan, Operation, Rule};
-pub use mock::{Call, Mock, Moment, Outcome};
-pub use model::{Catalog, CatalogCpu, CatalogGpu, CatalogOffer, DataCentre, Ledger, Rent, RentKind};
+pub use mock::{Call, EndpointSpec, Mock, Moment, Outcome, WebhookDelivery};
+pub use model::{Catalog, CatalogCpu, CatalogGpu, CatalogOffer, DataCentre, Health, JobCounts, Ledger, Rent, RentKind};
 pub use probe::{AnsweredBy, Asked, MockProbe, Presented};

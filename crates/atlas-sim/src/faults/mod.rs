@@ -1,5 +1,6 @@
 //! Failures by name: what a cloud can do to its caller, each seen on a real one.
 
+mod operation;
 mod plan;
 #[cfg(test)]
 mod tests;
@@ -9,8 +10,9 @@ use std::time::Duration;
 
 use atlas_core::{ComputeStatus, Effect, Error, ErrorKind, Result};
 
+pub use operation::Operation;
 pub(crate) use plan::Strike;
-pub use plan::{FaultPlan, Operation, Rule};
+pub use plan::{FaultPlan, Rule};
 
 /// How long the faults that take a while last when only their name is given.
 const AN_HOUR: Duration = Duration::from_hours(1);
@@ -41,13 +43,13 @@ pub enum Fault {
     NeverAnswers,
     /// What was sent takes effect only so much later. A create answers `timeout`, everything else says yes at once.
     LandsLate(Duration),
-    /// The machine is made and bills at once, and no read shows it for so long.
+    /// The machine, volume or job is made and bills at once, and no read shows it for so long.
     AppearsLate(Duration),
     /// The cloud says yes, and does nothing.
     Ignores,
-    /// The cloud makes the machine, and answers an error that names it as left over: `provider`.
+    /// The cloud makes the machine or volume, and answers an error that names it as left over: `provider`.
     LeavesLeftover,
-    /// The cloud makes two machines, and answers one.
+    /// The cloud makes two machines or volumes, and answers one.
     Duplicates,
     /// The cloud keeps only so many characters of the name.
     CutsName(usize),
@@ -67,14 +69,20 @@ pub enum Fault {
     AnotherAccount,
     /// The answer shows the machine in this status, whatever it is doing.
     LiesStatus(ComputeStatus),
-    /// The answer leaves machines out and does not say so: the one of the rule, or the younger half of all.
+    /// The answer leaves machines or volumes out and does not say so: the one of the rule, or the younger half of all.
     ListsShort,
     /// The search did not look everywhere, found nothing and says so.
     LooksPartly,
     /// The machine has a new id before the call arrives.
     Migrates,
-    /// From this call on, and for so long, the machine is not found.
+    /// From this call on, and for so long, the machine or volume is not found.
     Hides(Duration),
+    /// The worker that takes the job crashes halfway; the job is tried again.
+    WorkerCrashes,
+    /// From this call on, and for so long, the endpoint's workers are throttled: jobs stay in the queue.
+    WorkersThrottled(Duration),
+    /// The same, because the workers are unhealthy.
+    WorkersUnhealthy(Duration),
 }
 
 impl Fault {
@@ -106,6 +114,9 @@ impl Fault {
             Self::LooksPartly,
             Self::Migrates,
             Self::Hides(AN_HOUR),
+            Self::WorkerCrashes,
+            Self::WorkersThrottled(AN_HOUR),
+            Self::WorkersUnhealthy(AN_HOUR),
         ]
     }
 
@@ -137,6 +148,9 @@ impl Fault {
             Self::LooksPartly => "looks-partly",
             Self::Migrates => "migrates",
             Self::Hides(_) => "hides",
+            Self::WorkerCrashes => "worker-crashes",
+            Self::WorkersThrottled(_) => "workers-throttled",
+            Self::WorkersUnhealthy(_) => "workers-unhealthy",
         }
     }
 
@@ -153,7 +167,6 @@ impl Fault {
     /// Whether it can happen in `operation`.
     pub const fn suits(&self, operation: Operation) -> bool {
         use Operation as O;
-        let reads = matches!(operation, O::Get | O::List | O::Find);
         match self {
             Self::FailsBefore
             | Self::Errs
@@ -166,18 +179,22 @@ impl Fault {
             | Self::Unauthorized
             | Self::Forbidden
             | Self::AnotherAccount => true,
-            Self::LandsLate(_) | Self::Ignores => !reads,
-            Self::AppearsLate(_)
-            | Self::LeavesLeftover
-            | Self::Duplicates
-            | Self::CutsName(_)
-            | Self::AltersName
-            | Self::QuotaReached => matches!(operation, O::Spawn),
+            // Endpoints end at once.
+            Self::LandsLate(_) => !operation.reads() && !matches!(operation, O::EndEndpoint),
+            Self::Ignores => !operation.reads(),
+            Self::AppearsLate(_) => operation.makes(),
+            Self::LeavesLeftover | Self::Duplicates | Self::CutsName(_) | Self::AltersName | Self::QuotaReached => {
+                operation.names()
+            }
             Self::CapacityGone => matches!(operation, O::Spawn | O::Start),
-            Self::LiesStatus(_) => reads || matches!(operation, O::Spawn),
-            Self::ListsShort => matches!(operation, O::List | O::Find),
+            Self::LiesStatus(_) => matches!(operation, O::Get | O::List | O::Find | O::Spawn),
+            Self::ListsShort => matches!(operation, O::List | O::Find | O::ListVolumes),
             Self::LooksPartly => matches!(operation, O::Find),
-            Self::Migrates | Self::Hides(_) => !matches!(operation, O::Spawn),
+            Self::Migrates => operation.meets_machines(),
+            Self::Hides(_) => operation.meets_machines() || operation.meets_volumes(),
+            Self::WorkerCrashes | Self::WorkersThrottled(_) | Self::WorkersUnhealthy(_) => {
+                matches!(operation, O::RunJob)
+            }
         }
     }
 
@@ -190,7 +207,7 @@ impl Fault {
             Self::FailsBefore => Some(Error::transport("the cloud could not be reached").with_effect(Effect::NotSent)),
             Self::Errs => Some(Error::new(ErrorKind::Provider, "the cloud failed inside").with_status(500)),
             Self::CapacityGone => Some(Error::no_capacity("no such machine is free; try again, or ask for another")),
-            Self::QuotaReached => rejected(ErrorKind::Quota, 403, "the account's limit of machines is reached"),
+            Self::QuotaReached => rejected(ErrorKind::Quota, 403, "the account's limit is reached"),
             Self::RateLimited(wait) => {
                 rejected(ErrorKind::RateLimited, 429, "too many calls").map(|error| error.with_retry_after(*wait))
             }
@@ -213,7 +230,10 @@ impl Fault {
             | Self::ListsShort
             | Self::LooksPartly
             | Self::Migrates
-            | Self::Hides(_) => None,
+            | Self::Hides(_)
+            | Self::WorkerCrashes
+            | Self::WorkersThrottled(_)
+            | Self::WorkersUnhealthy(_) => None,
         }
     }
 
@@ -224,7 +244,7 @@ impl Fault {
             Self::ActsThenErrs => Some(Error::new(ErrorKind::Provider, "the cloud failed inside").with_status(500)),
             Self::LosesAnswer => lost(),
             Self::Garbles => Some(Error::new(ErrorKind::Decode, "the cloud's answer cannot be read")),
-            Self::LandsLate(_) if operation == Operation::Spawn => lost(),
+            Self::LandsLate(_) if operation.makes() => lost(),
             _ => None,
         }
     }

@@ -1,57 +1,11 @@
 //! When faults happen: rules that are asked at each call, and use themselves up.
 
-use std::fmt;
 use std::time::Duration;
 
 use atlas_auth::{Entropy, Timestamp};
 use atlas_core::ComputeId;
 
-use super::Fault;
-
-/// A call to the cloud.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
-pub enum Operation {
-    /// `spawn`
-    Spawn,
-    /// `get`
-    Get,
-    /// `list`
-    List,
-    /// `find_spawned`
-    Find,
-    /// `terminate`
-    Terminate,
-    /// `stop`
-    Stop,
-    /// `start`
-    Start,
-}
-
-impl Operation {
-    /// Every operation.
-    pub const ALL: [Self; 7] =
-        [Self::Spawn, Self::Get, Self::List, Self::Find, Self::Terminate, Self::Stop, Self::Start];
-
-    /// Its name, as errors have it.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Spawn => "spawn",
-            Self::Get => "get",
-            Self::List => "list",
-            Self::Find => "find_spawned",
-            Self::Terminate => "terminate",
-            Self::Stop => "stop",
-            Self::Start => "start",
-        }
-    }
-}
-
-impl fmt::Display for Operation {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.name())
-    }
-}
+use super::{Fault, Operation};
 
 /// How long a rule holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -113,7 +67,8 @@ impl Rule {
         self
     }
 
-    /// Only for this machine: calls that name it, and its place in listings.
+    /// Only for this machine, volume or job (an endpoint where jobs are sent): calls that name it, and its place in
+    /// listings.
     #[must_use]
     pub fn only(mut self, compute: &ComputeId) -> Self {
         self.compute = Some(compute.clone());
@@ -142,7 +97,7 @@ impl Rule {
             (None, _) => true,
             (Some(wanted), Some(named)) => wanted == named,
             // A listing names nobody and shows everybody.
-            (Some(_), None) => matches!(operation, Operation::List | Operation::Find),
+            (Some(_), None) => operation.is_listing(),
         };
         self.operation == operation && names_it
     }

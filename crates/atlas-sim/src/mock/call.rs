@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use atlas_auth::Timestamp;
-use atlas_core::{CallContext, ComputeId, Effect, Error, ErrorKind, Result, SpawnToken};
+use atlas_core::{CallContext, ComputeId, Effect, Error, ErrorKind, Result, SpawnToken, VolumeId};
 
 use super::{Call, Mock, Moment, Outcome, State};
 use crate::faults::{Fault, Operation, Strike};
@@ -21,8 +21,14 @@ pub(super) struct Subject<'a> {
 }
 
 impl<'a> Subject<'a> {
-    pub(super) fn machine(operation: Operation, compute: &'a ComputeId) -> Self {
-        Self { operation, compute: Some(compute), token: None }
+    /// Nothing by name.
+    pub(super) fn all(operation: Operation) -> Self {
+        Self { operation, compute: None, token: None }
+    }
+
+    /// A machine, or whatever else has this id.
+    pub(super) fn named(operation: Operation, id: &'a ComputeId) -> Self {
+        Self { operation, compute: Some(id), token: None }
     }
 }
 
@@ -41,6 +47,18 @@ pub(super) struct Visit {
 impl Visit {
     pub(super) fn is_struck_by(&self, fault: &Fault) -> bool {
         self.faults().any(|struck| struck == fault)
+    }
+
+    /// A name as the cloud writes it.
+    pub(super) fn written(&self, mut name: String) -> String {
+        for fault in self.faults() {
+            match fault {
+                Fault::CutsName(limit) => name.truncate(*limit),
+                Fault::AltersName => name = name.replace('-', "_"),
+                _ => {}
+            }
+        }
+        name
     }
 
     pub(super) fn faults(&self) -> impl Iterator<Item = &Fault> {
@@ -75,6 +93,7 @@ impl Mock {
                 Err(error) => Outcome::Failed(error.kind()),
             };
         }
+        self.call_back();
         outcome
     }
 
@@ -92,7 +111,7 @@ impl Mock {
         let strikes = state.plan.strike(operation, compute, now, &state.chance);
         let elsewhere = strikes.iter().any(|strike| strike.fault == Fault::AnotherAccount);
         let account = if elsewhere { "another".to_owned() } else { state.account(context.key()).1 };
-        befall(state, &strikes, compute, &account, now);
+        befall(state, operation, &strikes, compute, &account, now);
         let number = state.next_call();
         let faults = strikes.iter().map(|strike| strike.fault.clone()).collect();
         let compute = compute.cloned();
@@ -110,11 +129,9 @@ impl Mock {
 
     fn usual_time(&self, operation: Operation) -> Duration {
         match operation {
-            Operation::Spawn => self.0.create_takes,
-            Operation::Terminate => self.0.delete_takes,
-            Operation::Get | Operation::List | Operation::Find | Operation::Stop | Operation::Start => {
-                self.0.call_takes
-            }
+            Operation::Spawn | Operation::CreateVolume => self.0.create_takes,
+            Operation::Terminate | Operation::DeleteVolume | Operation::EndEndpoint => self.0.delete_takes,
+            _ => self.0.call_takes,
         }
     }
 
@@ -145,8 +162,7 @@ impl Mock {
             pause(visit.takes).await;
             return Err(refusal);
         }
-        let reads = matches!(visit.operation, Operation::Get | Operation::List | Operation::Find);
-        let outcome = if reads && self.0.moment == Moment::Departure {
+        let outcome = if visit.operation.reads() && self.0.moment == Moment::Departure {
             pause(visit.takes).await;
             self.act(visit, act)
         } else {
@@ -172,27 +188,39 @@ impl Mock {
         let now = self.now_in(&state);
         let now = state.cloud.settle(now);
         let done = state.cloud.admit_call(now).and_then(|()| act(&mut state.cloud, visit, now));
-        done.map_err(|refusal| refused(&refusal))
+        done.map_err(|refusal| refused(&refusal, visit.operation.thing()))
     }
 }
 
-/// What befalls machines before the call arrives at them.
-fn befall(state: &mut State, strikes: &[Strike], named: Option<&ComputeId>, account: &str, now: Timestamp) {
-    for strike in strikes {
+/// What befalls machines and volumes before the call arrives at them.
+fn befall(
+    state: &mut State,
+    operation: Operation,
+    strikes: &[Strike],
+    named: Option<&ComputeId>,
+    account: &str,
+    now: Timestamp,
+) {
+    for strike in strikes.iter().filter(|strike| matches!(strike.fault, Fault::Migrates | Fault::Hides(_))) {
         let struck = match strike.compute.as_ref().or(named) {
             Some(compute) => vec![compute.clone()],
+            None if operation.meets_volumes() => {
+                state.cloud.list_volumes(account, now).map(|volume| ComputeId::new(volume.id.as_str())).collect()
+            }
             None => state.cloud.list(account, now).map(|machine| machine.id.clone()).collect(),
         };
         for compute in struck {
-            // A machine that is not there cannot move or hide: then nothing happens.
+            // What is not there cannot move or hide: then nothing happens.
             match &strike.fault {
-                Fault::Migrates => drop(state.cloud.migrate(&compute, now)),
+                Fault::Hides(span) if operation.meets_volumes() => {
+                    drop(state.cloud.hide_volume(&VolumeId::new(compute.as_str()), now.plus(*span)));
+                }
                 Fault::Hides(span) => {
                     if let Ok(machine) = state.cloud.machine_mut(&compute) {
                         machine.hidden_until = now.plus(*span);
                     }
                 }
-                _ => {}
+                _ => drop(state.cloud.migrate(&compute, now)),
             }
         }
     }
@@ -215,9 +243,9 @@ async fn pause(takes: Option<Duration>) {
 }
 
 /// The cloud's refusal as an error.
-pub(super) fn refused(refusal: &Refusal) -> Error {
+pub(super) fn refused(refusal: &Refusal, thing: &str) -> Error {
     match refusal {
-        Refusal::NotFound => Error::not_found("the cloud knows no such machine").with_status(404),
+        Refusal::NotFound => Error::not_found(format!("the cloud knows no such {thing}")).with_status(404),
         Refusal::NoCapacity(what) => {
             Error::no_capacity(format!("no {what} is free; try again, or ask for another")).with_status(409)
         }
@@ -229,17 +257,14 @@ pub(super) fn refused(refusal: &Refusal) -> Error {
             Error::conflict(format!("machine {id} lives and has this name already")).with_status(409)
         }
         Refusal::NoPlace(place) => {
-            let place = atlas_core::error::excerpt(place);
-            Error::validation(format!("\"{place}\" is no data centre with network volumes")).with_status(400)
+            impossible(format!("\"{}\" is no data centre with network volumes", atlas_core::error::excerpt(place)))
         }
-        Refusal::NoVolume(id) => Error::validation(format!("there is no network volume {id}")).with_status(400),
+        Refusal::NoVolume(id) => impossible(format!("there is no network volume {id}")),
         Refusal::VolumeElsewhere { volume, region } => {
-            let message = format!("network volume {volume} is in {region}, and what needs it may not stand there");
-            Error::validation(message).with_status(400)
+            impossible(format!("network volume {volume} is in {region}, and what needs it may not stand there"))
         }
         Refusal::TooSmall { size_gb } => {
-            let message = format!("the network volume has {size_gb} GB already, and none becomes smaller");
-            Error::validation(message).with_status(400)
+            impossible(format!("the network volume has {size_gb} GB already, and none becomes smaller"))
         }
         Refusal::InUse(users) => {
             let users: Vec<_> = users.iter().map(ComputeId::as_str).collect();
@@ -252,4 +277,9 @@ pub(super) fn refused(refusal: &Refusal) -> Error {
             Error::conflict(format!("the machine is {doing}: ask again when it is not")).with_status(409)
         }
     }
+}
+
+/// What the cloud understood and can never do.
+fn impossible(message: String) -> Error {
+    Error::validation(message).with_effect(Effect::Rejected).with_status(400)
 }

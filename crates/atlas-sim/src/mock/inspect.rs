@@ -28,9 +28,8 @@ impl Mock {
         } else {
             self.lock().ahead += span;
         }
-        let mut state = self.lock();
-        let now = self.now_in(&state);
-        state.cloud.settle(now);
+        self.look(|_, _| ());
+        self.call_back();
     }
 
     /// Lets a fault happen, as its rule says.
@@ -123,7 +122,7 @@ impl Mock {
         MockProbe::new(self.clone())
     }
 
-    fn look<T>(&self, look: impl FnOnce(&Cloud, Timestamp) -> T) -> T {
+    pub(super) fn look<T>(&self, look: impl FnOnce(&Cloud, Timestamp) -> T) -> T {
         let mut state = self.lock();
         let now = self.now_in(&state);
         let now = state.cloud.settle(now);
@@ -234,10 +233,10 @@ impl Mock {
         Blueprint { name: name.to_owned(), account, ..Blueprint::default() }
     }
 
-    fn happen<T>(&self, change: impl FnOnce(&mut Cloud, Timestamp) -> Result<T, Refusal>) -> Result<T> {
+    pub(super) fn happen<T>(&self, change: impl FnOnce(&mut Cloud, Timestamp) -> Result<T, Refusal>) -> Result<T> {
         let mut state = self.lock();
         let now = self.now_in(&state);
-        change(&mut state.cloud, now).map_err(|refusal| refused(&refusal).with_provider(self.id()))
+        change(&mut state.cloud, now).map_err(|refusal| refused(&refusal, "machine").with_provider(self.id()))
     }
 
     fn change<T>(&self, id: &ComputeId, change: impl FnOnce(&mut Machine, Timestamp) -> T) -> Result<T> {

@@ -3,9 +3,13 @@
 //! What a test may see and do beside the calls of a provider stands in `inspect`.
 
 mod call;
+mod describe;
 mod inspect;
+mod jobs;
 mod provider;
 mod translate;
+mod volumes;
+mod webhooks;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -20,6 +24,10 @@ use crate::clock::ManualClock;
 use crate::faults::{Fault, FaultPlan, Operation};
 use crate::model::{Cloud, Settings};
 use crate::probe::Asked;
+
+pub use jobs::EndpointSpec;
+pub(crate) use webhooks::Hook;
+pub use webhooks::WebhookDelivery;
 
 /// The account whose machines the configured key shows.
 const MAIN: &str = "main";
@@ -53,7 +61,7 @@ pub struct Call {
     pub at: Timestamp,
     /// Which operation.
     pub operation: Operation,
-    /// Which machine it named.
+    /// Which machine, volume, endpoint (for a new job) or job it named.
     pub compute: Option<ComputeId>,
     /// Which create it was, or looked for.
     pub token: Option<SpawnToken>,
@@ -79,6 +87,7 @@ pub(crate) struct Inner {
     pub(crate) create_takes: Duration,
     pub(crate) delete_takes: Duration,
     pub(crate) call_takes: Duration,
+    pub(crate) hook: Hook,
     pub(crate) clock: Arc<dyn Clock>,
     /// The clock, if it is the cloud's own.
     pub(crate) manual: Option<Arc<ManualClock>>,
@@ -99,6 +108,7 @@ pub(crate) struct State {
     /// Whose account a key opens, by its fingerprint; a key that is not here opens one of its own.
     owners: BTreeMap<String, String>,
     pub(crate) asked: Vec<Asked>,
+    deliveries: Vec<WebhookDelivery>,
     ahead: Duration,
 }
 
@@ -115,6 +125,7 @@ impl State {
             key,
             owners,
             asked: Vec::new(),
+            deliveries: Vec::new(),
             ahead: Duration::ZERO,
         }
     }

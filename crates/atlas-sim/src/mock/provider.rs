@@ -6,19 +6,20 @@ use async_trait::async_trait;
 use atlas_auth::Timestamp;
 use atlas_core::{
     BoxStream, CallContext, Capability, Compute, ComputeFilter, ComputeId, ComputeRequest, ComputeStatus, Effect,
-    Error, ErrorKind, Found, LogOptions, LogStream, Provider, ProviderId, Result, Scope, SpawnOrder, SpawnToken,
-    Traits,
+    EndpointId, Error, ErrorKind, Found, GpuType, Job, JobId, JobRequest, JobStream, LogOptions, LogStream, Provider,
+    ProviderId, RentalKind, Result, Scope, SpawnOrder, SpawnToken, Traits, Volume, VolumeId, VolumeOrder,
+    VolumeRequest,
 };
 use bytes::Bytes;
 use futures_util::stream;
 
 use super::call::{Subject, Visit, refused};
-use super::{Mock, translate};
+use super::{Mock, describe, translate};
 use crate::faults::{Fault, Operation, Strike};
 use crate::model::{Blueprint, Cloud, Machine, Refusal};
 
-/// How often a log that is followed is looked at.
-const LOG_PAUSE: Duration = Duration::from_millis(250);
+/// How often what is followed is looked at.
+pub(super) const PAUSE: Duration = Duration::from_millis(250);
 
 #[async_trait]
 impl Provider for Mock {
@@ -45,7 +46,7 @@ impl Provider for Mock {
     }
 
     async fn spawn(&self, context: &CallContext, order: &SpawnOrder) -> Result<Compute> {
-        let ready = self.check(order.request()).and_then(|()| self.refuse_expired(order));
+        let ready = self.check(order.request()).and_then(|()| self.refuse_expired(order.not_after()));
         let blueprint = ready.and_then(|()| translate::blueprint(order, &self.inner().settings));
         let blueprint = blueprint.map_err(|error| self.named(error, Operation::Spawn))?;
         let subject = Subject { operation: Operation::Spawn, compute: None, token: Some(order.token()) };
@@ -71,7 +72,7 @@ impl Provider for Mock {
 
     async fn get(&self, context: &CallContext, id: &ComputeId) -> Result<Compute> {
         let (provider, kind) = (self.id(), self.traits().kind);
-        self.call(context, Subject::machine(Operation::Get, id), |cloud, visit, now| {
+        self.call(context, Subject::named(Operation::Get, id), |cloud, visit, now| {
             let machine = cloud.read(&visit.account, id, now)?;
             Ok(lie(translate::describe(cloud, machine, provider, kind, now), &visit.strikes))
         })
@@ -79,7 +80,7 @@ impl Provider for Mock {
     }
 
     async fn list(&self, context: &CallContext, filter: &ComputeFilter) -> Result<Vec<Compute>> {
-        let subject = Subject { operation: Operation::List, compute: None, token: None };
+        let subject = Subject::all(Operation::List);
         let all = self.call(context, subject, |cloud, visit, now| Ok(self.shown(cloud, visit, |_| true, now))).await?;
         Ok(all.into_iter().filter(|compute| filter.admits(compute)).collect())
     }
@@ -98,7 +99,7 @@ impl Provider for Mock {
     }
 
     async fn terminate(&self, context: &CallContext, id: &ComputeId) -> Result<()> {
-        self.call(context, Subject::machine(Operation::Terminate, id), |cloud, visit, now| {
+        self.call(context, Subject::named(Operation::Terminate, id), |cloud, visit, now| {
             if visit.is_struck_by(&Fault::Ignores) {
                 return Ok(());
             }
@@ -112,10 +113,8 @@ impl Provider for Mock {
     }
 
     async fn stop(&self, context: &CallContext, id: &ComputeId) -> Result<()> {
-        if !self.traits().has(Capability::StopResume) {
-            return Err(self.unsupported("stop", Capability::StopResume));
-        }
-        self.call(context, Subject::machine(Operation::Stop, id), |cloud, visit, now| {
+        self.able("stop", Capability::StopResume)?;
+        self.call(context, Subject::named(Operation::Stop, id), |cloud, visit, now| {
             if visit.is_struck_by(&Fault::Ignores) {
                 return Ok(());
             }
@@ -125,10 +124,8 @@ impl Provider for Mock {
     }
 
     async fn start(&self, context: &CallContext, id: &ComputeId) -> Result<()> {
-        if !self.traits().has(Capability::StopResume) {
-            return Err(self.unsupported("start", Capability::StopResume));
-        }
-        self.call(context, Subject::machine(Operation::Start, id), |cloud, visit, now| {
+        self.able("start", Capability::StopResume)?;
+        self.call(context, Subject::named(Operation::Start, id), |cloud, visit, now| {
             if visit.is_struck_by(&Fault::Ignores) {
                 return Ok(());
             }
@@ -138,9 +135,7 @@ impl Provider for Mock {
     }
 
     fn logs(&self, context: &CallContext, id: &ComputeId, options: &LogOptions) -> Result<LogStream> {
-        if !self.traits().has(Capability::Logs) {
-            return Err(self.unsupported("logs", Capability::Logs));
-        }
+        self.able("logs", Capability::Logs)?;
         let account = self.lock().account(context.key()).1;
         let (cloud, id, follow) = (self.clone(), id.clone(), options.follow);
         cloud.log_from(&account, &id, 0).map_err(|error| error.with_provider(self.id()).with_operation("logs"))?;
@@ -157,21 +152,118 @@ impl Provider for Mock {
                     if over || !follow {
                         return None;
                     }
-                    tokio::time::sleep(LOG_PAUSE).await;
+                    tokio::time::sleep(PAUSE).await;
                 }
             }
         }));
         Ok(stream)
     }
+
+    async fn list_gpu_types(&self, context: &CallContext) -> Result<Vec<GpuType>> {
+        self.able("list_gpu_types", Capability::Catalog)?;
+        let spot = self.traits().has(Capability::Spot);
+        self.call(context, Subject::all(Operation::GpuTypes), |cloud, _, now| Ok(describe::gpu_types(cloud, spot, now)))
+            .await
+    }
+
+    async fn run_job(&self, context: &CallContext, request: &JobRequest) -> Result<Job> {
+        self.able("run_job", Capability::Serverless)?;
+        self.send_job(context, request).await
+    }
+
+    async fn get_job(&self, context: &CallContext, endpoint: &EndpointId, job: &JobId) -> Result<Job> {
+        self.able("get_job", Capability::Serverless)?;
+        self.read_job(context, endpoint, job).await
+    }
+
+    async fn cancel_job(&self, context: &CallContext, endpoint: &EndpointId, job: &JobId) -> Result<Job> {
+        self.able("cancel_job", Capability::Serverless)?;
+        self.end_job(context, endpoint, job).await
+    }
+
+    fn stream_job(&self, context: &CallContext, endpoint: &EndpointId, job: &JobId) -> Result<JobStream> {
+        self.able("stream_job", Capability::Serverless)?;
+        Ok(self.follow_job(context, endpoint, job))
+    }
+
+    fn check_volume(&self, request: &VolumeRequest) -> Result<()> {
+        self.able("create_volume", Capability::NetworkVolumes)?;
+        describe::check_volume(request, &self.inner().settings)
+    }
+
+    async fn create_volume(&self, context: &CallContext, order: &VolumeOrder) -> Result<Volume> {
+        self.make_volume(context, order).await
+    }
+
+    async fn get_volume(&self, context: &CallContext, id: &VolumeId) -> Result<Volume> {
+        self.able("get_volume", Capability::NetworkVolumes)?;
+        self.read_volume(context, id).await
+    }
+
+    async fn list_volumes(&self, context: &CallContext) -> Result<Vec<Volume>> {
+        self.able("list_volumes", Capability::NetworkVolumes)?;
+        self.read_volumes(context).await
+    }
+
+    async fn grow_volume(&self, context: &CallContext, id: &VolumeId, size_gb: u32) -> Result<Volume> {
+        self.able("grow_volume", Capability::NetworkVolumes)?;
+        self.enlarge_volume(context, id, size_gb).await
+    }
+
+    async fn delete_volume(&self, context: &CallContext, id: &VolumeId) -> Result<()> {
+        self.able("delete_volume", Capability::NetworkVolumes)?;
+        self.end_volume(context, id).await
+    }
+
+    async fn find_rented(
+        &self,
+        context: &CallContext,
+        kind: RentalKind,
+        token: SpawnToken,
+    ) -> Result<Found<ComputeId>> {
+        match kind {
+            RentalKind::Machine => {
+                let found = self.find_spawned(context, token).await?;
+                Ok(Found::new(found.matches.into_iter().map(|compute| compute.id).collect(), found.complete))
+            }
+            RentalKind::Volume => {
+                let all = self.list_volumes(context).await?.into_iter();
+                let bearing = all.filter(|volume| volume.mark().is_some_and(|mark| mark.token == token));
+                Ok(Found::new(bearing.map(|volume| ComputeId::new(volume.id.as_str())).collect(), true))
+            }
+            RentalKind::Endpoint => {
+                self.able("find_rented", Capability::Serverless)?;
+                self.find_endpoints(context, token).await
+            }
+            _ => Err(self.unsupported("find_rented", Capability::Serverless)),
+        }
+    }
+
+    async fn end_rented(&self, context: &CallContext, kind: RentalKind, id: &ComputeId) -> Result<()> {
+        match kind {
+            RentalKind::Machine => self.terminate(context, id).await,
+            RentalKind::Volume => self.delete_volume(context, &VolumeId::new(id.as_str())).await,
+            RentalKind::Endpoint => {
+                self.able("end_rented", Capability::Serverless)?;
+                self.end_endpoint(context, id).await
+            }
+            _ => Err(self.unsupported("end_rented", Capability::Serverless)),
+        }
+    }
 }
 
 impl Mock {
+    /// Refuses what this cloud was told not to have.
+    fn able(&self, operation: &'static str, capability: Capability) -> Result<()> {
+        if self.traits().has(capability) { Ok(()) } else { Err(self.unsupported(operation, capability)) }
+    }
+
     /// Nothing is created past the moment that the order names: its sender may have slept (rule P2).
-    fn refuse_expired(&self, order: &SpawnOrder) -> Result<()> {
-        if self.inner().clock.now() <= order.not_after() {
+    pub(super) fn refuse_expired(&self, not_after: Timestamp) -> Result<()> {
+        if self.inner().clock.now() <= not_after {
             return Ok(());
         }
-        let message = format!("the order was to be sent by {}, and was not", order.not_after());
+        let message = format!("the order was to be sent by {not_after}, and was not");
         Err(Error::timeout(message).with_effect(Effect::NotSent))
     }
 
@@ -204,7 +296,7 @@ impl Mock {
         let mut state = self.lock();
         let now = self.now_in(&state);
         let now = state.cloud.settle(now);
-        let machine = state.cloud.read(account, id, now).map_err(|refusal| refused(&refusal))?;
+        let machine = state.cloud.read(account, id, now).map_err(|refusal| refused(&refusal, "machine"))?;
         let piece = machine.log.get(from..).unwrap_or_default();
         Ok((Bytes::copy_from_slice(piece), translate::status(machine.life.at(now)).is_over()))
     }
@@ -213,13 +305,7 @@ impl Mock {
 /// What a create makes of its blueprint, with the faults that strike it.
 fn make(cloud: &mut Cloud, visit: &Visit, mut blueprint: Blueprint, now: Timestamp) -> Result<Machine, Refusal> {
     blueprint.account.clone_from(&visit.account);
-    for fault in visit.faults() {
-        match fault {
-            Fault::CutsName(limit) => blueprint.name.truncate(*limit),
-            Fault::AltersName => blueprint.name = blueprint.name.replace('-', "_"),
-            _ => {}
-        }
-    }
+    blueprint.name = visit.written(blueprint.name);
     if visit.is_struck_by(&Fault::Ignores) {
         let place = cloud.best_place(&blueprint);
         return Ok(cloud.draft(blueprint, place, now));

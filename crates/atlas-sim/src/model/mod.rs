@@ -34,9 +34,9 @@ pub use ledger::{Ledger, Rent, RentKind};
 pub(crate) use machine::{Blueprint, Machine, Serial};
 use serverless::Serverless;
 pub(crate) use serverless::{
-    Delivery, Drained, Endpoint, EndpointPlan, Health, Hold, Job, JobCounts, JobPhase, JobPlan, Scaling, Worker,
-    WorkerState,
+    Delivery, Drained, Endpoint, EndpointPlan, Hold, Job, JobPhase, JobPlan, Scaling, Worker, WorkerState,
 };
+pub use serverless::{Health, JobCounts};
 pub(crate) use settings::{IdKind, Settings};
 pub(crate) use stock::Usage;
 pub(crate) use timeline::Phase;

@@ -4,8 +4,12 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
-use atlas_core::{CallContext, ComputeFilter, ComputeStatus, Effect, Error, ErrorKind, Mark, Provider, SpawnToken};
-use atlas_sim::{Fault, Mock, Operation, Rule};
+use atlas_core::{
+    CallContext, ComputeFilter, ComputeStatus, Effect, EndpointId, Error, ErrorKind, Job, JobRequest, JobStatus, Mark,
+    Provider, SpawnToken,
+};
+use atlas_sim::{EndpointSpec, Fault, Health, Mock, Operation, Rule};
+use serde_json::json;
 
 use crate::support::{Caller, context, ids, request};
 
@@ -43,6 +47,9 @@ async fn each_fault_does_what_its_name_says() {
         "looks-partly" => looks_partly,
         "migrates" => migrates,
         "hides" => hides,
+        "worker-crashes" => worker_crashes,
+        "workers-throttled" => workers_throttled,
+        "workers-unhealthy" => workers_unhealthy,
     };
     let tried: Vec<_> = trials.iter().map(|(name, _)| *name).collect();
     let known: Vec<_> = Fault::all().iter().map(Fault::name).collect();
@@ -339,4 +346,48 @@ async fn the_same_seed_gives_the_same_history() {
     }
     assert_eq!(histories[0], histories[1]);
     assert_ne!(histories[0], histories[2]);
+}
+
+/// A cloud with one endpoint, whose next job is struck by this fault.
+async fn job_under(fault: Fault, seconds: u64) -> (Caller, EndpointId, Job) {
+    let caller = Caller::default();
+    let endpoint = caller.cloud.add_endpoint(EndpointSpec::new("work")).unwrap();
+    caller.inject(Operation::RunJob, fault);
+    let request = JobRequest::new(endpoint.as_str(), json!({ "seconds": seconds, "echo": "done" }));
+    let job = caller.cloud.run_job(&context(), &request).await.unwrap();
+    (caller, endpoint, job)
+}
+
+async fn worker_crashes() {
+    let (caller, endpoint, job) = job_under(Fault::WorkerCrashes, 10).await;
+    let first = job.worker.clone();
+    caller.pass(5);
+    let again = caller.cloud.get_job(&context(), &endpoint, &job.id).await.unwrap();
+    assert!(again.status == JobStatus::Running && again.worker != first, "another worker has it");
+    caller.pass(10);
+    let done = caller.cloud.get_job(&context(), &endpoint, &job.id).await.unwrap();
+    assert_eq!((done.status, done.output), (JobStatus::Completed, Some(json!("done"))));
+    let ended = caller.cloud.health(&endpoint).unwrap().ended;
+    assert_eq!((ended.completed, ended.retried), (1, 1));
+    let first_rent = &caller.cloud.ledger().rents[0];
+    assert_eq!(first_rent.ended_at.unwrap().since(first_rent.started_at), Duration::from_secs(5));
+}
+
+async fn stays_in_the_queue(fault: Fault, held: fn(&Health) -> u32) {
+    let (caller, endpoint, job) = job_under(fault, 1).await;
+    caller.pass(3599);
+    let health = caller.cloud.health(&endpoint).unwrap();
+    assert_eq!((health.in_queue, held(&health), health.running), (1, 1, 0));
+    assert!(caller.cloud.ledger().rents.is_empty(), "what does not work does not bill");
+    caller.pass(2);
+    let done = caller.cloud.get_job(&context(), &endpoint, &job.id).await.unwrap();
+    assert_eq!((done.status, done.delay_ms), (JobStatus::Completed, Some(3_600_000)));
+}
+
+async fn workers_throttled() {
+    stays_in_the_queue(Fault::from_name("workers-throttled").unwrap(), |health| health.throttled).await;
+}
+
+async fn workers_unhealthy() {
+    stays_in_the_queue(Fault::from_name("workers-unhealthy").unwrap(), |health| health.unhealthy).await;
 }

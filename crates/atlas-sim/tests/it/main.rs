@@ -3,9 +3,13 @@
 
 mod accounts;
 mod addresses;
+mod catalog;
 mod faults;
+mod jobs;
 mod life;
 mod money;
 mod one_off;
 mod support;
 mod timing;
+mod volumes;
+mod webhooks;

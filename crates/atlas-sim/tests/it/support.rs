@@ -44,6 +44,10 @@ impl Caller {
         Self { cloud, entropy: SeededEntropy::new(99), intents: Announced::default() }
     }
 
+    pub(crate) fn entropy(&self) -> &SeededEntropy {
+        &self.entropy
+    }
+
     /// A new order for `request`, to be sent within a minute.
     pub(crate) async fn order(&self, request: ComputeRequest, auth: Auth) -> (SpawnOrder, Credentials) {
         let not_after = self.cloud.clock().now().plus(Duration::from_mins(1));

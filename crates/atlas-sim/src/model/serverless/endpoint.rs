@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use atlas_auth::{Secret, Timestamp};
 use atlas_core::{CloudType, EndpointId, SpawnToken, VolumeId};
+use serde::Serialize;
 use serde_json::Value;
 
 use crate::model::Serial;
@@ -148,27 +149,41 @@ impl Endpoint {
 }
 
 /// How many jobs ended in which way, over an endpoint's whole life.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct JobCounts {
-    pub(crate) completed: u64,
-    pub(crate) failed: u64,
-    pub(crate) cancelled: u64,
-    pub(crate) timed_out: u64,
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[non_exhaustive]
+pub struct JobCounts {
+    /// Done.
+    pub completed: u64,
+    /// Their worker failed.
+    pub failed: u64,
+    /// Cancelled.
+    pub cancelled: u64,
+    /// They took longer than they may.
+    pub timed_out: u64,
     /// Their time to live was over before they were.
-    pub(crate) expired: u64,
+    pub expired: u64,
     /// Tried again, by the cloud or by its user.
-    pub(crate) retried: u64,
+    pub retried: u64,
 }
 
 /// How an endpoint does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Health {
-    pub(crate) in_queue: u32,
-    pub(crate) in_progress: u32,
-    pub(crate) ended: JobCounts,
-    pub(crate) initializing: u32,
-    pub(crate) idle: u32,
-    pub(crate) running: u32,
-    pub(crate) throttled: u32,
-    pub(crate) unhealthy: u32,
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[non_exhaustive]
+pub struct Health {
+    /// Jobs that wait.
+    pub in_queue: u32,
+    /// Jobs that a worker has.
+    pub in_progress: u32,
+    /// Jobs that are over.
+    pub ended: JobCounts,
+    /// Workers that start.
+    pub initializing: u32,
+    /// Workers that wait for a job.
+    pub idle: u32,
+    /// Workers that have one.
+    pub running: u32,
+    /// Workers that the cloud does not spare.
+    pub throttled: u32,
+    /// Workers that fail their health checks.
+    pub unhealthy: u32,
 }

@@ -19,7 +19,8 @@ use std::collections::BTreeMap;
 use atlas_auth::Timestamp;
 use atlas_core::{EndpointId, JobId, Mark};
 
-pub(crate) use endpoint::{Endpoint, EndpointPlan, Health, Hold, JobCounts, Scaling};
+pub(crate) use endpoint::{Endpoint, EndpointPlan, Hold, Scaling};
+pub use endpoint::{Health, JobCounts};
 pub(crate) use job::{Drained, Job, JobPhase, JobPlan};
 pub(crate) use webhook::Delivery;
 pub(crate) use worker::{Worker, WorkerState};
