@@ -173,6 +173,7 @@ impl Cloud {
             (job.given, job.drained, job.error) = (0, 0, None);
         }
         self.job_waits_again(serial, now);
+        self.settle(now);
         Ok(())
     }
 
@@ -188,6 +189,7 @@ impl Cloud {
         for job in &queue {
             self.job_ends(*job, JobPhase::Cancelled, None, now);
         }
+        self.settle(now);
         Ok(queue.len())
     }
 

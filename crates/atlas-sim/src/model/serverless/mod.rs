@@ -83,6 +83,7 @@ impl Cloud {
         self.serverless.endpoint_ids.insert(id, serial);
         self.serverless.endpoints.insert(serial, endpoint);
         self.dispatch(serial, now);
+        self.settle(now);
         self.serverless.endpoints.get(&serial).cloned().ok_or(Refusal::NotFound)
     }
 
@@ -122,6 +123,7 @@ impl Cloud {
             self.alarm_worker(worker, Some(since.plus(waits).max(now)));
         }
         self.dispatch(serial, now);
+        self.settle(now);
         self.read_endpoint(account, id, now).cloned()
     }
 
@@ -172,6 +174,7 @@ impl Cloud {
             endpoint.held = Some((hold, until));
         }
         self.dispatch(serial, now);
+        self.settle(now);
         Ok(())
     }
 
