@@ -119,7 +119,7 @@ fn providers_shows_what_each_can_do() {
     NAME   KIND   DEFAULT  CAPABILITIES
     cheap  local  -        raw_tcp stop_resume logs cpu commands
     local  local  yes      raw_tcp stop_resume logs cpu commands
-    mock   mock   -        spot http_proxy raw_tcp stop_resume logs cpu gpu images commands
+    mock   mock   -        spot serverless network_volumes http_proxy raw_tcp webhooks stop_resume logs cpu gpu images commands catalog
     ");
     let rows = home.good(&["providers", "--json"]).json();
     let cheap = rows.as_array().expect("a list").iter().find(|row| row["name"] == "cheap").expect("it is configured");

@@ -4,6 +4,7 @@
 mod accounts;
 mod addresses;
 mod catalog;
+mod chaos;
 mod faults;
 mod jobs;
 mod life;

@@ -10,7 +10,7 @@ use atlas_sim::{Catalog, Fault, Mock, Operation, RentKind, Rule};
 
 use crate::support::{Announced, Caller, context, request};
 
-async fn order(caller: &Caller, request: VolumeRequest) -> VolumeOrder {
+pub(crate) async fn order(caller: &Caller, request: VolumeRequest) -> VolumeOrder {
     let token = SpawnToken::generate(TokenKind::Plain, caller.entropy());
     let mark = Mark::new(
         Deployment::parse("my-app").unwrap(),
