@@ -52,6 +52,7 @@ mod directory;
 mod exec;
 mod files;
 mod http;
+mod keys;
 mod launch;
 mod log;
 mod pod;
@@ -64,12 +65,15 @@ mod supervisor;
 mod surroundings;
 mod sweep;
 
+pub use crate::http::body::AnswerBody;
 pub use crate::http::proxy::{PROXY_BROKEN, PROXY_HEADER, PROXY_REFUSED, PROXY_STARTING};
+pub use keys::PodKeys;
 pub use launch::{LaunchError, launch};
 pub use log::reader::LogReader;
 pub use pod::{Ended, Pod, PodError};
 pub use program::main_with_args;
 pub use report::{BoundPort, ExitReport, Outcome, PodReport, PodState};
+pub use service::BuiltIn;
 pub use spec::{
     DEFAULT_GRACE, DEFAULT_LAUNCH_TIMEOUT, DEFAULT_LOG_CAP, LaunchSpec, Limits, PodProgram, PortKind, PortSpec,
 };

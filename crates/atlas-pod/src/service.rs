@@ -24,12 +24,25 @@ use crate::http::server;
 use crate::program::say;
 use crate::surroundings;
 
-/// What all requests share.
+/// The built-in service of one machine, without a process of its own: for servers that stand in for many machines.
+/// Nothing guards it by itself; [`PodKeys`](crate::PodKeys) makes the guard that a pod would put before it.
 #[derive(Debug)]
-struct Shared {
+pub struct BuiltIn {
     compute_id: String,
     begun: Duration,
     count: AtomicU64,
+}
+
+impl BuiltIn {
+    /// The service as it begins.
+    pub fn new(compute_id: impl Into<String>) -> Self {
+        Self { compute_id: compute_id.into(), begun: SystemClock.monotonic(), count: AtomicU64::new(0) }
+    }
+
+    /// What it answers.
+    pub fn answer<B>(&self, request: Request<B>) -> Response<AnswerBody<B>> {
+        answer(self, request)
+    }
 }
 
 /// Serves on `port` of the loopback until killed; without a port it just stays.
@@ -60,19 +73,15 @@ fn fail(why: &str) -> ExitCode {
 
 async fn serve(listener: TcpListener) -> ExitCode {
     let compute_id = surroundings::variable("ATLAS_COMPUTE_ID").unwrap_or_default();
-    let shared = Arc::new(Shared {
-        compute_id: compute_id.to_string_lossy().into_owned(),
-        begun: SystemClock.monotonic(),
-        count: AtomicU64::new(0),
-    });
-    let service = tower::service_fn(move |request| {
+    let shared = Arc::new(BuiltIn::new(compute_id.to_string_lossy()));
+    let service = tower::service_fn(move |request: Request<Incoming>| {
         let shared = Arc::clone(&shared);
-        async move { Ok::<_, Infallible>(answer(&shared, request)) }
+        async move { Ok::<_, Infallible>(shared.answer(request)) }
     });
     match server::serve(listener, service).await {}
 }
 
-fn answer(shared: &Shared, request: Request<Incoming>) -> Response<AnswerBody> {
+fn answer<B>(shared: &BuiltIn, request: Request<B>) -> Response<AnswerBody<B>> {
     let count = shared.count.fetch_add(1, Ordering::Relaxed) + 1;
     let kind = request.headers().get(CONTENT_TYPE).cloned();
     match request.uri().path() {
@@ -84,7 +93,7 @@ fn answer(shared: &Shared, request: Request<Incoming>) -> Response<AnswerBody> {
             });
             with_type(Response::new(AnswerBody::from(format!("{about}\n"))), Some(JSON))
         }
-        "/echo" => with_type(Response::new(AnswerBody::Stream(request.into_body())), kind),
+        "/echo" => with_type(Response::new(AnswerBody::stream(request.into_body())), kind),
         "/count" => with_type(Response::new(AnswerBody::from(format!("{{\"count\":{count}}}\n"))), Some(JSON)),
         _ => {
             let mut response = with_type(Response::new(AnswerBody::from("not found\n")), Some(TEXT));
@@ -97,7 +106,7 @@ fn answer(shared: &Shared, request: Request<Incoming>) -> Response<AnswerBody> {
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 
-fn with_type(mut response: Response<AnswerBody>, kind: Option<HeaderValue>) -> Response<AnswerBody> {
+fn with_type<B>(mut response: Response<AnswerBody<B>>, kind: Option<HeaderValue>) -> Response<AnswerBody<B>> {
     if let Some(kind) = kind {
         response.headers_mut().insert(CONTENT_TYPE, kind);
     }

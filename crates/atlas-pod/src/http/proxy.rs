@@ -92,7 +92,7 @@ impl Proxy {
         parts.version = Version::HTTP_11;
         remove_hop_by_hop(&mut parts.headers);
         parts.headers.remove(PROXY_HEADER);
-        Ok(Response::from_parts(parts, AnswerBody::Stream(body)))
+        Ok(Response::from_parts(parts, AnswerBody::stream(body)))
     }
 }
 

@@ -6,10 +6,7 @@ use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use atlas_auth::{
-    Clock, DEFAULT_KEY_ID, Entropy, GuardLayer, PRESHARED_KEY_ENV, SIGNING_KEY_ENV, Secret, SystemClock, SystemEntropy,
-    TokenHash, UrlVerifier,
-};
+use atlas_auth::{Clock, Entropy, SystemClock, SystemEntropy};
 use rustix::process::getpid;
 use tokio::task::JoinSet;
 use tower::Layer;
@@ -22,6 +19,7 @@ use crate::exec;
 use crate::files;
 use crate::http::proxy::Proxy;
 use crate::http::server;
+use crate::keys::PodKeys;
 use crate::log::writer::LogWriter;
 use crate::process;
 use crate::report::PodReport;
@@ -39,7 +37,7 @@ pub(super) async fn bring_up(directory: Directory, spec: Wire) -> Result<Life, S
     // Never closed but by the end of the process, when the ports have been let go: the next run may want the same.
     let _held_for_life = lock.into_raw_fd();
     sweep_earlier(&directory).await?;
-    let layer = guard_of(&spec)?;
+    let layer = keys_of(&spec)?;
     let ports = ports::bind(&spec.ports, layer.is_some(), &SystemEntropy)?;
     let report = report(&spec, &ports)?;
     let log =
@@ -131,52 +129,25 @@ fn write(directory: &Directory, report: &PodReport) -> Result<(), String> {
         .map_err(|error| format!("its directory {} cannot be written: {error}", directory.path().display()))
 }
 
-/// The guard that the keys in the command's environment ask for; none without a key.
-fn guard_of(spec: &Wire) -> Result<Option<KeyRing>, String> {
-    let key = |name| spec.environment.get(name).map(|value| value.0.clone()).filter(|key| !key.is_empty());
-    let ring = KeyRing { bearer: key(PRESHARED_KEY_ENV), signing: key(SIGNING_KEY_ENV) };
-    if !spec.guarded || (ring.bearer.is_none() && ring.signing.is_none()) {
-        return Ok(None);
-    }
+/// The keys in the command's environment; none where nothing shall be guarded.
+fn keys_of(spec: &Wire) -> Result<Option<PodKeys>, String> {
+    let keys = PodKeys::of(|name| spec.environment.get(name).map(|value| value.0.clone()));
+    let Some(keys) = keys.filter(|_| spec.guarded) else { return Ok(None) };
     // A key that is of no use is said before anything runs.
-    ring.layer("http://127.0.0.1").map(|_| Some(ring))
-}
-
-/// The keys of a machine.
-#[derive(Debug, Clone)]
-struct KeyRing {
-    bearer: Option<Secret>,
-    signing: Option<Secret>,
-}
-
-impl KeyRing {
-    fn layer(&self, public_origin: &str) -> Result<GuardLayer, String> {
-        // The command sees the credential, as it would on a cloud where nobody stands before it; it has the key anyway.
-        let mut builder =
-            GuardLayer::builder().public_origin(public_origin).allow_any_origin().forward_credentials(true);
-        if let Some(bearer) = &self.bearer {
-            builder = builder.bearer(TokenHash::of(bearer.expose()));
-        }
-        if let Some(signing) = &self.signing {
-            let verifier = UrlVerifier::new(DEFAULT_KEY_ID, signing.clone())
-                .map_err(|error| format!("{SIGNING_KEY_ENV} is of no use: {error}"))?;
-            builder = builder.signed_urls(verifier);
-        }
-        builder.build().map_err(|error| format!("the ports cannot be guarded: {error}"))
-    }
+    keys.guard("http://127.0.0.1").map(|_| Some(keys))
 }
 
 fn serve(
     servers: &mut JoinSet<()>,
     listener: tokio::net::TcpListener,
     port: &Port,
-    keys: Option<KeyRing>,
+    keys: Option<PodKeys>,
 ) -> Result<(), String> {
     let proxy = Proxy::new(port.bound.inner);
     let service = tower::service_fn(move |request| proxy.clone().pass(request));
     match keys {
         Some(keys) => {
-            let guarded = keys.layer(&format!("http://127.0.0.1:{}", port.bound.public))?.layer(service);
+            let guarded = keys.guard(&format!("http://127.0.0.1:{}", port.bound.public))?.layer(service);
             servers.spawn(async move { match server::serve(listener, guarded).await {} });
         }
         None => {
