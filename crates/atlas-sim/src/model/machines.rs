@@ -100,6 +100,19 @@ impl Cloud {
         standing.filter(move |machine| machine.is_visible(account, now))
     }
 
+    /// The machines that a listing shows, newest first, from the one before this number on.
+    #[cfg(feature = "server")]
+    pub(crate) fn list_before(
+        &self,
+        account: &str,
+        before: Option<Serial>,
+        now: Timestamp,
+    ) -> impl Iterator<Item = &Machine> {
+        let now = now.max(self.latest);
+        let below = self.standing.range(..before.unwrap_or(Serial::MAX)).rev();
+        below.filter_map(|serial| self.machines.get(serial)).filter(move |machine| machine.is_visible(account, now))
+    }
+
     /// Ends a machine and its disk when it lands.
     pub(crate) fn delete(
         &mut self,

@@ -87,6 +87,14 @@ impl Timeline {
         *last.or(self.0.first()).expect("a timeline begins with an entry")
     }
 
+    /// The last phase before its end: what a read that comes too late for the end still shows.
+    #[cfg(feature = "server")]
+    pub(crate) fn before_end(&self, now: Timestamp) -> Phase {
+        let until = self.ended_at(now).unwrap_or(now);
+        let lived = self.0.iter().rev().find(|(since, phase)| *since <= until && !phase.is_ending());
+        lived.or(self.0.first()).map_or(Phase::Terminated, |(_, phase)| *phase)
+    }
+
     /// When it ended, if it has by `now`.
     pub(crate) fn ended_at(&self, now: Timestamp) -> Option<Timestamp> {
         self.0.iter().find(|(since, phase)| *phase == Phase::Terminated && *since <= now).map(|(since, _)| *since)
