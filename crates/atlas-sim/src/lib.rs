@@ -39,10 +39,14 @@ mod mock;
 #[allow(dead_code, unused_imports, reason = "what only a face of a real cloud needs is there without that face too")]
 mod model;
 mod probe;
+#[cfg(feature = "server")]
+pub mod server;
 
 pub use builder::MockBuilder;
 pub use clock::ManualClock;
 pub use factory::factory;
+#[cfg(feature = "server")]
+pub use faults::WireFault;
 pub use faults::{Fault, FaultPlan, Operation, Rule};
 pub use mock::{Call, EndpointSpec, Mock, Moment, Outcome, WebhookDelivery};
 pub use model::{Catalog, CatalogCpu, CatalogGpu, CatalogOffer, DataCentre, Health, JobCounts, Ledger, Rent, RentKind};

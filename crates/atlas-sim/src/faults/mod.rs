@@ -83,6 +83,40 @@ pub enum Fault {
     WorkersThrottled(Duration),
     /// The same, because the workers are unhealthy.
     WorkersUnhealthy(Duration),
+    /// What only an answer in HTTP can show. It strikes the simulated clouds that are served, not the mock.
+    #[cfg(feature = "server")]
+    Wire(WireFault),
+}
+
+/// What goes wrong with an answer in HTTP beside what it says.
+#[cfg(feature = "server")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum WireFault {
+    /// The answer is a good one, and its body is `null`.
+    NullBody,
+    /// A proxy before the cloud says 502, in HTML; the cloud heard nothing.
+    HtmlBadGateway,
+    /// A proxy before the cloud says 403, in HTML; the cloud heard nothing.
+    HtmlForbidden,
+    /// The cursor of a listing has expired.
+    CursorExpired,
+}
+
+#[cfg(feature = "server")]
+impl WireFault {
+    /// Each of them.
+    pub const ALL: [Self; 4] = [Self::NullBody, Self::HtmlBadGateway, Self::HtmlForbidden, Self::CursorExpired];
+
+    /// Its name, as files of faults write it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::NullBody => "null-body",
+            Self::HtmlBadGateway => "html-bad-gateway",
+            Self::HtmlForbidden => "html-forbidden",
+            Self::CursorExpired => "cursor-expired",
+        }
+    }
 }
 
 impl Fault {
@@ -151,13 +185,18 @@ impl Fault {
             Self::WorkerCrashes => "worker-crashes",
             Self::WorkersThrottled(_) => "workers-throttled",
             Self::WorkersUnhealthy(_) => "workers-unhealthy",
+            #[cfg(feature = "server")]
+            Self::Wire(fault) => fault.name(),
         }
     }
 
     /// The fault of this name, with its usual span: an hour for what lands, appears or is found late, half a minute for
     /// answers. An unknown name is a `validation` error that lists them all.
     pub fn from_name(name: &str) -> Result<Self> {
-        let all = Self::all();
+        #[cfg_attr(not(feature = "server"), expect(unused_mut, reason = "only what is served has more"))]
+        let mut all = Self::all();
+        #[cfg(feature = "server")]
+        all.extend(WireFault::ALL.map(Self::Wire));
         let known = all.iter().map(Self::name).collect::<Vec<_>>().join(", ");
         all.into_iter().find(|fault| fault.name() == name).ok_or_else(|| {
             Error::validation(format!("\"{}\" is no fault; there are {known}", atlas_core::error::excerpt(name)))
@@ -195,6 +234,10 @@ impl Fault {
             Self::WorkerCrashes | Self::WorkersThrottled(_) | Self::WorkersUnhealthy(_) => {
                 matches!(operation, O::RunJob)
             }
+            #[cfg(feature = "server")]
+            Self::Wire(WireFault::CursorExpired) => matches!(operation, O::List),
+            #[cfg(feature = "server")]
+            Self::Wire(_) => true,
         }
     }
 
@@ -234,6 +277,8 @@ impl Fault {
             | Self::WorkerCrashes
             | Self::WorkersThrottled(_)
             | Self::WorkersUnhealthy(_) => None,
+            #[cfg(feature = "server")]
+            Self::Wire(_) => None,
         }
     }
 

@@ -92,6 +92,27 @@ impl Rule {
         &self.fault
     }
 
+    /// What is left of it, as the admin API shows it.
+    #[cfg(feature = "server")]
+    pub(crate) fn shown(&self) -> serde_json::Value {
+        let mut shown = serde_json::json!({ "operation": self.operation.name(), "fault": self.fault.name() });
+        let (word, value) = match self.times {
+            Times::Next(left) => ("times", left.into()),
+            Times::Always => ("always", true.into()),
+            Times::Chance(in_a_thousand) => ("chance", (f64::from(in_a_thousand) / 1000.0).into()),
+            Times::For(span) => ("during", atlas_core::duration::format(span).into()),
+            Times::Until(end) => ("until", end.to_string().into()),
+        };
+        shown[word] = value;
+        if self.skip > 0 {
+            shown["after"] = self.skip.into();
+        }
+        if let Some(compute) = &self.compute {
+            shown["compute"] = compute.as_str().into();
+        }
+        shown
+    }
+
     fn concerns(&self, operation: Operation, compute: Option<&ComputeId>) -> bool {
         let names_it = match (&self.compute, compute) {
             (None, _) => true,

@@ -1,0 +1,251 @@
+//! The simulated clouds as servers, for clients of any language: one listener on loopback that speaks as RunPod does.
+//!
+//! | path | speaks as |
+//! |---|---|
+//! | `/v2/…` | RunPod's REST v2 |
+//! | `/graphql` | RunPod's GraphQL, as far as its own Python SDK uses it |
+//! | `/v1/…` | RunPod's REST v1 after its retirement: 410 |
+//! | `/pod/{id}/{port}/…` | the proxy before a pod's HTTP ports |
+//! | `/admin/…` | nobody's API but this server's: ledger, clock, faults, stock, state, reset |
+//!
+//! ```no_run
+//! use atlas_sim::server::Server;
+//!
+//! # async fn shown() -> std::io::Result<()> {
+//! let running = Server::builder().seed(7).start().await?;
+//! println!("{}", running.announcement());
+//! // … point a client at `running.config().base_url` with `running.config().api_key` …
+//! assert_eq!(running.ledger().open().count(), 0);
+//! running.shutdown().await;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Nothing of a real cloud is ever contacted.
+
+mod admin;
+mod app;
+mod books;
+mod catalog;
+mod dialect;
+mod graphql;
+mod keys;
+mod limits;
+mod listen;
+mod pods;
+mod proxy;
+mod reply;
+mod retired;
+mod script;
+mod shape;
+mod stock;
+mod time;
+mod v2;
+mod visit;
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use serde::Serialize;
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+
+pub use app::Timing;
+pub use keys::Reach;
+pub use limits::RateLimits;
+pub use script::Script;
+pub use time::Pace;
+
+use crate::faults::Rule;
+use crate::model::Ledger;
+use app::App;
+
+/// The key that is known unless another is given. It opens nothing but a simulated cloud.
+const API_KEY: &str = "rpa_SIMULATED0000000000000000000000000000000";
+
+/// How a server was built.
+#[derive(Debug, Clone)]
+pub(crate) struct Setup {
+    seed: u64,
+    pace: Pace,
+    script: Script,
+    api_key: String,
+    timing: Timing,
+    rate_limits: RateLimits,
+    disk_is_needed: bool,
+}
+
+/// Where the faces of a server are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Addresses {
+    /// `http://127.0.0.1:PORT`
+    origin: String,
+}
+
+/// Builds a server.
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct Server {
+    listen: SocketAddr,
+    setup: Setup,
+}
+
+impl Server {
+    /// A server on a free port of loopback, whose time passes as it does outside and in which nothing goes wrong.
+    pub fn builder() -> Self {
+        let setup = Setup {
+            seed: 0,
+            pace: Pace::Real,
+            script: Script::new(),
+            api_key: API_KEY.to_owned(),
+            timing: Timing::default(),
+            rate_limits: RateLimits::default(),
+            disk_is_needed: true,
+        };
+        Self { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), setup }
+    }
+
+    /// Where to listen.
+    pub fn listen(mut self, address: SocketAddr) -> Self {
+        self.listen = address;
+        self
+    }
+
+    /// From what ids and chances come; 0 otherwise.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.setup.seed = seed;
+        self
+    }
+
+    /// What goes wrong from the beginning.
+    pub fn faults(mut self, script: Script) -> Self {
+        self.setup.script = script;
+        self
+    }
+
+    /// Which clock the clouds follow; the admin API may change it.
+    pub fn clock(mut self, pace: Pace) -> Self {
+        self.setup.pace = pace;
+        self
+    }
+
+    /// The key that opens the account `main`.
+    pub fn api_key(mut self, key: impl Into<String>) -> Self {
+        self.setup.api_key = key.into();
+        self
+    }
+
+    /// How long things take.
+    pub fn timing(mut self, timing: Timing) -> Self {
+        self.setup.timing = timing;
+        self
+    }
+
+    /// How many calls of management are allowed.
+    pub fn rate_limits(mut self, limits: RateLimits) -> Self {
+        self.setup.rate_limits = limits;
+        self
+    }
+
+    /// Whether a pod without `disk` is refused, as was seen live; its description says otherwise.
+    pub fn requires_disk(mut self, required: bool) -> Self {
+        self.setup.disk_is_needed = required;
+        self
+    }
+
+    /// Starts listening. An error says why it cannot.
+    pub async fn start(self) -> io::Result<Running> {
+        let (listener, address) = listen::bind(self.listen).await?;
+        let addresses = Addresses { origin: format!("http://{address}") };
+        let app = App::new(self.setup, addresses);
+        let router = v2::router(&app)
+            .merge(admin::router(&app))
+            .merge(proxy::router(&app))
+            .merge(graphql::router(&app))
+            .merge(retired::router());
+        let mut tasks = JoinSet::new();
+        let served = app.clone();
+        tasks.spawn(async move { match listen::serve(listener, served, router).await {} });
+        Ok(Running { app, address, tasks })
+    }
+}
+
+/// A server that listens. Dropping it ends it.
+#[derive(Debug)]
+pub struct Running {
+    app: App,
+    address: SocketAddr,
+    tasks: JoinSet<()>,
+}
+
+/// What a client of the simulated RunPod must be told: the keys of Atlas' own configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct RunpodConfig {
+    /// REST v2.
+    pub base_url: String,
+    /// The serverless runtime, without the endpoint.
+    pub runtime_url: String,
+    /// GraphQL.
+    pub graphql_url: String,
+    /// A pod's HTTP ports, with `{id}` and `{port}` to be filled in.
+    pub proxy_url: String,
+    /// A key that may do everything.
+    pub api_key: String,
+}
+
+impl Running {
+    /// Where it listens.
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What a client of the simulated RunPod must be told.
+    pub fn config(&self) -> RunpodConfig {
+        let origin = &self.app.addresses().origin;
+        RunpodConfig {
+            base_url: format!("{origin}/v2"),
+            runtime_url: format!("{origin}/rt/v2"),
+            graphql_url: format!("{origin}/graphql"),
+            proxy_url: format!("{origin}/pod/{{id}}/{{port}}"),
+            api_key: self.app.setup().api_key.clone(),
+        }
+    }
+
+    /// The admin API.
+    pub fn admin_url(&self) -> String {
+        format!("{}/admin", self.app.addresses().origin)
+    }
+
+    /// What `atlas sim` prints when it listens.
+    pub fn announcement(&self) -> Value {
+        json!({ "runpod": { "config": self.config() }, "admin_url": self.admin_url() })
+    }
+
+    /// What was rented from when to when and what it cost, by now.
+    pub fn ledger(&self) -> Ledger {
+        self.app.with(|world, now| world.cloud.ledger(now))
+    }
+
+    /// Lets time pass at the clouds.
+    pub fn advance(&self, span: Duration) {
+        self.app.with(|world, _| world.time.advance(span));
+        self.app.ring();
+    }
+
+    /// Lets a fault happen, as its rule says.
+    pub fn inject(&self, rule: Rule) {
+        self.app.with(|world, now| world.plan.add(rule, now));
+    }
+
+    /// Adds a key: whose account it opens, and how far it reaches.
+    pub fn add_key(&self, key: &str, account: &str, reach: Reach) {
+        self.app.with(|world, _| world.keys.add(key, account, reach));
+    }
+
+    /// Ends it, and with it every connection.
+    pub async fn shutdown(mut self) {
+        self.tasks.shutdown().await;
+    }
+}
