@@ -40,6 +40,8 @@ pub use serverless::{Health, JobCounts};
 pub(crate) use settings::{IdKind, Settings};
 pub(crate) use stock::Usage;
 pub(crate) use timeline::Phase;
+#[cfg(any(test, feature = "server"))]
+pub(crate) use timeline::Rate;
 pub(crate) use volume::{NetworkVolume, VolumePlan};
 
 /// When something that is sent now takes effect, and for which call, so that the call can bring it about early.

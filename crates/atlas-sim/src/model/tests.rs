@@ -110,7 +110,7 @@ proptest! {
             life.enter(at, Phase::Stopping, Duration::from_secs(takes), Phase::Stopped);
         }
         let end = at.plus(Duration::from_secs(100));
-        let spent = life.spent(timeline::Rate::Running, end) + life.spent(timeline::Rate::Stopped, end);
+        let spent = life.spent(Rate::Running, end) + life.spent(Rate::Stopped, end);
         prop_assert_eq!(spent, end.since(START));
     }
 }

@@ -42,12 +42,21 @@ pub(super) fn router(app: &App) -> Router {
 }
 
 /// What is wrong with a request, for the person who wrote it.
-fn wrong(text: impl std::fmt::Display) -> Response {
-    reply::json_as(StatusCode::BAD_REQUEST, &json!({ "error": text.to_string() }))
+#[derive(Debug)]
+struct Wrong(String);
+
+impl IntoResponse for Wrong {
+    fn into_response(self) -> Response {
+        reply::json_as(StatusCode::BAD_REQUEST, &json!({ "error": self.0 }))
+    }
+}
+
+fn wrong(text: impl std::fmt::Display) -> Wrong {
+    Wrong(text.to_string())
 }
 
 /// Reads a body; an empty one is an empty object.
-fn read<T: DeserializeOwned>(body: &Bytes) -> Result<T, Response> {
+fn read<T: DeserializeOwned>(body: &Bytes) -> Result<T, Wrong> {
     let text: &[u8] = if body.is_empty() { b"{}" } else { body };
     serde_json::from_slice(text).map_err(wrong)
 }
@@ -86,7 +95,7 @@ struct Move {
     mode: Option<String>,
 }
 
-async fn move_clock(State(app): State<App>, body: Bytes) -> Result<Response, Response> {
+async fn move_clock(State(app): State<App>, body: Bytes) -> Result<Response, Wrong> {
     let Move { advance, mode } = read(&body)?;
     let span = advance.as_deref().map(duration::parse).transpose().map_err(wrong)?.unwrap_or(Duration::ZERO);
     let pace = match mode.as_deref() {
@@ -96,7 +105,9 @@ async fn move_clock(State(app): State<App>, body: Bytes) -> Result<Response, Res
         Some(_) => return Err(wrong("mode must be \"real\" or \"manual\"")),
     };
     app.with(|world, _| {
-        pace.into_iter().for_each(|pace| world.time.follow(pace));
+        if let Some(pace) = pace {
+            world.time.follow(pace);
+        }
         world.time.advance(span);
     });
     app.ring();
@@ -111,7 +122,7 @@ async fn faults(State(app): State<App>) -> Response {
 }
 
 /// One fault, a list of them, or a whole script.
-async fn add_faults(State(app): State<App>, body: Bytes) -> Result<Response, Response> {
+async fn add_faults(State(app): State<App>, body: Bytes) -> Result<Response, Wrong> {
     let value: Value = read(&body)?;
     let script = if value.get("fault").is_some() {
         Script::new().with(rule_from(value).map_err(wrong)?)
@@ -119,8 +130,12 @@ async fn add_faults(State(app): State<App>, body: Bytes) -> Result<Response, Res
         Script::from_value(value).map_err(wrong)?
     };
     app.with(|world, now| {
-        script.rules.rules().iter().for_each(|rule| world.plan.add(rule.clone(), now));
-        script.stock.into_iter().for_each(|shortage| world.limit(shortage));
+        for rule in script.rules.rules() {
+            world.plan.add(rule.clone(), now);
+        }
+        for shortage in script.stock {
+            world.limit(shortage);
+        }
     });
     Ok(faults(State(app)).await)
 }
@@ -134,7 +149,7 @@ async fn stock(State(app): State<App>) -> Response {
     app.with(|world, _| reply::ok(&json!({ "stock": world.stock })))
 }
 
-async fn set_stock(State(app): State<App>, body: Bytes) -> Result<Response, Response> {
+async fn set_stock(State(app): State<App>, body: Bytes) -> Result<Response, Wrong> {
     let shortage: Shortage = read(&body)?;
     app.with(|world, _| world.limit(shortage));
     Ok(stock(State(app)).await)
@@ -149,7 +164,7 @@ async fn limits(State(app): State<App>) -> Response {
     app.with(|world, _| reply::ok(&world.meter.limits))
 }
 
-async fn set_limits(State(app): State<App>, body: Bytes) -> Result<Response, Response> {
+async fn set_limits(State(app): State<App>, body: Bytes) -> Result<Response, Wrong> {
     let limits: RateLimits = read(&body)?;
     app.with(|world, _| world.meter = super::limits::Meter::new(limits));
     Ok(reply::ok(&limits))
@@ -169,7 +184,7 @@ fn main() -> String {
     super::app::MAIN.to_owned()
 }
 
-async fn add_key(State(app): State<App>, body: Bytes) -> Result<Response, Response> {
+async fn add_key(State(app): State<App>, body: Bytes) -> Result<Response, Wrong> {
     let NewKey { key, account, reach } = read(&body)?;
     app.with(|world, _| world.keys.add(&key, &account, reach));
     Ok(reply::no_content())
@@ -190,7 +205,7 @@ struct Purse {
     spend_limit: Option<f64>,
 }
 
-async fn set_account(State(app): State<App>, Path(account): Path<String>, body: Bytes) -> Result<Response, Response> {
+async fn set_account(State(app): State<App>, Path(account): Path<String>, body: Bytes) -> Result<Response, Wrong> {
     let Purse { balance, spend_limit } = read(&body)?;
     app.with(|world, _| {
         let known = world.accounts.entry(account).or_default();

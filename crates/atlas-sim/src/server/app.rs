@@ -14,8 +14,9 @@ use super::keys::{Keys, Reach};
 use super::limits::Meter;
 use super::pods::Pod;
 use super::proxy::Doors;
+use super::runtime::Turnstile;
 use super::stock::Shortage;
-use super::time::Time;
+use super::time::{Pace, Time};
 use super::{Addresses, Setup, v2};
 use crate::faults::FaultPlan;
 use crate::model::{Cloud, IdKind, Serial, Settings};
@@ -54,8 +55,11 @@ pub(super) struct World {
     pub(super) meter: Meter,
     pub(super) accounts: BTreeMap<String, Account>,
     pub(super) shelf: v2::Shelf,
+    pub(super) turnstile: Turnstile,
     pub(super) chance: SeededEntropy,
     names: SeededEntropy,
+    /// The endpoint that is there from the beginning.
+    pub(super) endpoint: String,
     calls: usize,
     requests: u64,
 }
@@ -84,14 +88,18 @@ impl World {
             meter: Meter::new(setup.rate_limits),
             accounts: BTreeMap::new(),
             shelf: v2::Shelf::default(),
+            turnstile: Turnstile::default(),
             // Sequences of their own, so that a fault more gives no machine another name.
             chance: SeededEntropy::new(!setup.seed),
             names: SeededEntropy::new(setup.seed.rotate_left(32) ^ 0x5115),
+            endpoint: String::new(),
             calls: 0,
             requests: 0,
             time,
         };
         let now = world.time.now();
+        let standing = world.cloud.create_endpoint(v2::standing(), now);
+        world.endpoint = standing.map(|endpoint| endpoint.id.as_str().to_owned()).unwrap_or_default();
         for rule in setup.script.rules.rules() {
             world.plan.add(rule.clone(), now);
         }
@@ -168,6 +176,27 @@ impl App {
     /// Tells everybody who waits that something may have changed.
     pub(super) fn ring(&self) {
         self.0.changed.notify_waiters();
+    }
+
+    /// Waits until `is_there`, or as long as somebody wants to wait: by the clouds' clock or by the one outside, whichever
+    /// comes first, since the clouds' may stand still.
+    pub(super) async fn until(&self, wait: Duration, mut is_there: impl FnMut(&mut World, Timestamp) -> bool) {
+        let deadline = self.with(|_, now| now.plus(wait));
+        let looking = async {
+            loop {
+                let (is_over, next) = self.with(|world, now| {
+                    let next = world.cloud.next_at().filter(|_| world.time.pace() == Pace::Real);
+                    (is_there(world, now) || now >= deadline, next.map(|next| next.since(now)))
+                });
+                if is_over {
+                    return;
+                }
+                let next = next.unwrap_or(LOOK_AGAIN).clamp(Duration::from_millis(1), LOOK_AGAIN);
+                let _ = tokio::time::timeout(next, self.0.changed.notified()).await;
+            }
+        };
+        // It looks at least once, and is told nothing new by being cut off.
+        let _ = tokio::time::timeout(wait, looking).await;
     }
 
     /// Waits until something may have changed, a little at the most.

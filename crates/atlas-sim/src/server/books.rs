@@ -27,7 +27,7 @@ impl World {
     }
 
     /// Whether an endpoint stands on a template.
-    pub(super) fn is_template_used(&self, _account: &str, _id: &str) -> bool {
-        false
+    pub(super) fn is_template_used(&self, account: &str, id: &str, now: Timestamp) -> bool {
+        self.cloud.list_endpoints(account, now).any(|endpoint| endpoint.plan.notes["templateId"] == id)
     }
 }

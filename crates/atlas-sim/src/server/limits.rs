@@ -76,7 +76,9 @@ impl Meter {
         }
         let full = used.iter().zip(quotas).position(|((_, count), quota)| *count >= quota);
         if full.is_none() {
-            used.iter_mut().for_each(|(_, count)| *count += 1);
+            for (_, count) in used.iter_mut() {
+                *count += 1;
+            }
         }
         let mut windows = [(0, 0); 3];
         for (index, (begun, count)) in used.iter().enumerate() {

@@ -3,6 +3,7 @@
 //! | path | speaks as |
 //! |---|---|
 //! | `/v2/…` | RunPod's REST v2 |
+//! | `/rt/v2/{endpoint}/…` | RunPod's serverless runtime |
 //! | `/graphql` | RunPod's GraphQL, as far as its own Python SDK uses it |
 //! | `/v1/…` | RunPod's REST v1 after its retirement: 410 |
 //! | `/pod/{id}/{port}/…` | the proxy before a pod's HTTP ports |
@@ -36,6 +37,7 @@ mod pods;
 mod proxy;
 mod reply;
 mod retired;
+mod runtime;
 mod script;
 mod shape;
 mod stock;
@@ -162,11 +164,14 @@ impl Server {
         let router = v2::router(&app)
             .merge(admin::router(&app))
             .merge(proxy::router(&app))
+            .merge(runtime::router(&app))
             .merge(graphql::router(&app))
             .merge(retired::router());
         let mut tasks = JoinSet::new();
         let served = app.clone();
         tasks.spawn(async move { match listen::serve(listener, served, router).await {} });
+        let delivering = app.clone();
+        tasks.spawn(async move { match runtime::deliver(delivering).await {} });
         Ok(Running { app, address, tasks })
     }
 }
@@ -213,6 +218,12 @@ impl Running {
         }
     }
 
+    /// The serverless endpoint that is there from the beginning: it has no standing worker, and `seconds` in a job's
+    /// input is how long the job takes.
+    pub fn endpoint_id(&self) -> String {
+        self.app.with(|world, _| world.endpoint.clone())
+    }
+
     /// The admin API.
     pub fn admin_url(&self) -> String {
         format!("{}/admin", self.app.addresses().origin)
@@ -220,7 +231,8 @@ impl Running {
 
     /// What `atlas sim` prints when it listens.
     pub fn announcement(&self) -> Value {
-        json!({ "runpod": { "config": self.config() }, "admin_url": self.admin_url() })
+        let runpod = json!({ "config": self.config(), "endpoint_id": self.endpoint_id() });
+        json!({ "runpod": runpod, "admin_url": self.admin_url() })
     }
 
     /// What was rented from when to when and what it cost, by now.

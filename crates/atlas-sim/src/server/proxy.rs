@@ -14,7 +14,6 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use atlas_auth::Secret;
 use atlas_core::{ComputeId, Protocol};
 use atlas_pod::{AnswerBody, BuiltIn, PodKeys};
 use axum::Router;
@@ -179,7 +178,7 @@ fn behind(world: &World, door: &Door, path: &str, now: atlas_auth::Timestamp) ->
 }
 
 fn keys(machine: &Machine) -> Option<PodKeys> {
-    PodKeys::of(|name| machine.blueprint.env.get(name).map(|key: &Secret| key.clone()))
+    PodKeys::of(|name| machine.blueprint.env.get(name).cloned())
 }
 
 /// The status that its application was told to answer.

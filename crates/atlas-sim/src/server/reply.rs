@@ -1,6 +1,5 @@
 //! Answers: JSON, the problem bodies of REST v2, the pages of a proxy before the cloud, and no answer at all.
 
-use atlas_core::duration;
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
@@ -132,9 +131,4 @@ pub(super) fn set(headers: &mut HeaderMap, name: &'static str, value: &str) {
 /// Whole seconds of a span, rounded up: at least one.
 pub(super) fn seconds(span: std::time::Duration) -> u64 {
     span.as_secs().saturating_add(u64::from(span.subsec_nanos() > 0)).max(1)
-}
-
-/// A span as the admin API writes it.
-pub(super) fn span(span: std::time::Duration) -> String {
-    duration::format(span)
 }

@@ -67,13 +67,8 @@ impl App {
     ) -> Response {
         let (response, faults) = self.with(|world, now| {
             let visit = arrive(world, account, operation, pod, now);
-            let response = match visit.faults().find_map(|fault| dialect.refusal(fault)) {
-                Some(refusal) => refusal,
-                None => {
-                    let answer = act(world, &visit);
-                    veil(answer, &visit, operation, dialect)
-                }
-            };
+            let refusal = visit.faults().find_map(|fault| dialect.refusal(fault));
+            let response = refusal.unwrap_or_else(|| veil(act(world, &visit), &visit, operation, dialect));
             (response, visit.strikes)
         });
         self.ring();

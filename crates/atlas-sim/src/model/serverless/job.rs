@@ -124,6 +124,12 @@ impl Job {
         self.started_at.map(|started| self.ended_at.unwrap_or(now).since(started))
     }
 
+    /// How many pieces were drained.
+    #[cfg(feature = "server")]
+    pub(crate) const fn drained(&self) -> u32 {
+        self.drained
+    }
+
     /// How many pieces it has given. A piece that a run before gave does not come again.
     pub(crate) fn chunks_given(&self, now: Timestamp) -> u32 {
         match (self.phase, self.started_at) {

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{read, wrong};
+use super::{Wrong, read, wrong};
 use crate::model::Phase;
 use crate::server::app::{App, Timing, World};
 use crate::server::pods::PodView;
@@ -35,7 +35,7 @@ pub(super) async fn happen(
     State(app): State<App>,
     Path((id, happening)): Path<(String, String)>,
     body: Bytes,
-) -> Result<Response, Response> {
+) -> Result<Response, Wrong> {
     let (how, id): (How, _) = (read(&body)?, ComputeId::new(id));
     let span = |text: &Option<String>| text.as_deref().map(duration::parse).transpose().map_err(wrong);
     let (hidden, delay) = (span(&how.span)?, span(&how.delay)?);

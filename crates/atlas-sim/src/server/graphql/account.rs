@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::parser::Field;
-use super::{Wrong, pods};
+use super::{Wrong, endpoints, pods};
 use crate::server::app::{Timing, World};
-use crate::server::v2::{Registry, Template};
+use crate::server::v2::{self, Registry, Template};
 use crate::server::visit::Visit;
 
 /// `myself`.
@@ -16,6 +16,12 @@ pub(super) fn myself(world: &World, visit: &Visit, field: &Field, timing: &Timin
     let known = world.account(account);
     // Thousands of pods are made only for who asks for them.
     let pods = if field.wants("pods") { pods::all(world, visit, timing) } else { Value::Null };
+    let volumes = world.cloud.list_volumes(account, now).map(|volume| {
+        let mut shown = v2::shown_volume(volume);
+        shown["dataCenterId"] = shown["dataCenter"].take();
+        shown
+    });
+    let volumes: Vec<_> = volumes.collect();
     let registries = world.shelf.registries.before(account, None);
     let registries: Vec<_> = registries.map(|(_, id, registry)| json!({ "id": id, "name": registry.name })).collect();
     json!({
@@ -26,8 +32,8 @@ pub(super) fn myself(world: &World, visit: &Visit, field: &Field, timing: &Timin
         "spendLimit": known.spend_limit.unwrap_or(80.0),
         "pubKey": known.ssh_keys.join("\n"),
         "pods": pods,
-        "endpoints": [],
-        "networkVolumes": [],
+        "endpoints": endpoints::all(world, visit),
+        "networkVolumes": volumes,
         "containerRegistryCreds": registries,
     })
 }
@@ -61,6 +67,8 @@ pub(super) fn change(world: &mut World, visit: &Visit, field: &Field) -> Result<
             let removed = world.shelf.registries.remove(account, id);
             removed.map(|_| Value::Bool(true)).ok_or_else(|| "Registry auth not found".to_owned().into())
         }
+        "saveEndpoint" => endpoints::save(world, visit, input),
+        "updateEndpointTemplate" => endpoints::set_template(world, visit, input),
         _ => save_template(world, account, input),
     }
 }

@@ -3,6 +3,7 @@
 //! A field's whole answer is made, and what was not asked for is left out. Errors are told with status 200.
 
 mod account;
+mod endpoints;
 mod gpus;
 mod lexer;
 mod parser;
@@ -113,7 +114,9 @@ async fn parsed(app: &App, query: Option<&str>, headers: &HeaderMap, body: &Byte
 }
 
 const QUERIES: [&str; 6] = ["myself", "pod", "gpuTypes", "dataCenters", "cpuFlavors", "countryCodes"];
-const MUTATIONS: [&str; 11] = [
+const MUTATIONS: [&str; 13] = [
+    "saveEndpoint",
+    "updateEndpointTemplate",
     "podFindAndDeployOnDemand",
     "deployCpuPod",
     "podStop",

@@ -172,7 +172,6 @@ pub(super) fn actions(status: &str) -> &'static [&'static str] {
 pub(super) fn word(status: &ComputeStatus) -> String {
     match status {
         ComputeStatus::Starting => "STARTING".to_owned(),
-        ComputeStatus::Running | ComputeStatus::Stopping => "RUNNING".to_owned(),
         ComputeStatus::Stopped | ComputeStatus::Exited => "EXITED".to_owned(),
         ComputeStatus::Failed => "ERROR".to_owned(),
         ComputeStatus::Terminating | ComputeStatus::Terminated => "TERMINATED".to_owned(),

@@ -42,13 +42,12 @@ async fn pass(app: &App, request: Request, next: Next) -> Response {
         Ok(admitted) => admitted,
         Err(problem) => return problem.into_response(),
     };
-    let mut response = match allowed {
-        Err(problem) => problem.into_response(),
-        Ok(()) => {
-            let mut request = Request::from_parts(parts, Body::from(body));
-            request.extensions_mut().insert(caller);
-            next.run(request).await
-        }
+    let mut response = if let Err(problem) = allowed {
+        problem.into_response()
+    } else {
+        let mut request = Request::from_parts(parts, Body::from(body));
+        request.extensions_mut().insert(caller);
+        next.run(request).await
     };
     // A key that is refused by a fault is told no limits either.
     if response.status() != StatusCode::UNAUTHORIZED {

@@ -338,7 +338,7 @@ fn make(world: &mut World, visit: &Visit, mut blueprint: Blueprint, pod: Pod) ->
 }
 
 /// What the model refuses, as RunPod says it.
-pub(super) fn refused(refusal: Refusal) -> Problem {
+pub(in crate::server) fn refused(refusal: Refusal) -> Problem {
     match refusal {
         Refusal::NotFound => Problem::not_found("pod"),
         Refusal::NoCapacity(_) => Problem::bad_request(NO_CAPACITY),

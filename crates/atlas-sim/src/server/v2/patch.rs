@@ -7,7 +7,8 @@ use axum::Extension;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use bytes::Bytes;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
 
 use super::super::app::{App, World};
 use super::super::catalog::{DISK_MONTH, STOPPED_DISK_MONTH};
@@ -49,7 +50,7 @@ struct Change {
     cmd: Option<Vec<String>>,
     entrypoint: Option<Vec<String>>,
     #[serde(deserialize_with = "said")]
-    registry: Option<Option<String>>,
+    registry: Option<Value>,
     global_networking: Option<bool>,
     locked: Option<bool>,
     mounts: Option<Mounts>,
@@ -58,8 +59,8 @@ struct Change {
 }
 
 /// Tells a null that was said from nothing said.
-pub(super) fn said<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
-    Option::<String>::deserialize(deserializer).map(Some)
+fn said<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(deserializer).map(Some)
 }
 
 pub(super) async fn patch(
@@ -88,7 +89,7 @@ fn apply(world: &mut World, visit: &Visit, id: &ComputeId, mut change: Change) -
         change.disk = change.disk.or(template.disk);
     }
     check_ports(change.ports.as_deref().unwrap_or_default())?;
-    if let Some(Some(registry)) = &change.registry
+    if let Some(Value::String(registry)) = &change.registry
         && world.shelf.registries.get(&visit.account, registry).is_none()
     {
         return Err(Problem::not_found("registry"));
@@ -132,7 +133,9 @@ fn apply(world: &mut World, visit: &Visit, id: &ComputeId, mut change: Change) -
     }
     let disk_before = pod.disk;
     pod.disk = change.disk.unwrap_or(pod.disk);
-    pod.registry = change.registry.unwrap_or(pod.registry.take());
+    if let Some(registry) = change.registry {
+        pod.registry = registry.as_str().map(str::to_owned);
+    }
     pod.locked = change.locked.unwrap_or(pod.locked);
     pod.networking = change.global_networking.unwrap_or(pod.networking);
     if resets {

@@ -20,7 +20,6 @@ static CREATE: [Field; 3] =
 #[derive(Debug, Clone)]
 pub(in crate::server) struct Registry {
     pub(in crate::server) name: String,
-    #[expect(dead_code, reason = "kept as the cloud keeps it: nobody reads it")]
     pub(in crate::server) password: Secret,
 }
 

@@ -149,7 +149,9 @@ pub(super) async fn patch(
         let names_command = ["args", "cmd", "entrypoint"].iter().any(|name| change.get(name).is_some());
         if let (Value::Object(whole), Value::Object(change)) = (&mut value, change) {
             if names_command {
-                ["args", "cmd", "entrypoint"].iter().for_each(|name| drop(whole.remove(*name)));
+                for name in ["args", "cmd", "entrypoint"] {
+                    whole.remove(name);
+                }
             }
             whole.extend(change);
         }
@@ -165,8 +167,8 @@ pub(super) async fn delete(
     Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
 ) -> Answer {
-    app.with(|world, _| {
-        if world.is_template_used(&caller.account, &id) {
+    app.with(|world, now| {
+        if world.is_template_used(&caller.account, &id, now) {
             return Err(Problem::bad_request("template is in use by an endpoint"));
         }
         let removed = world.shelf.templates.remove(&caller.account, &id);
