@@ -10,6 +10,8 @@ mod jobs;
 mod life;
 mod money;
 mod one_off;
+#[cfg(feature = "server")]
+mod server;
 mod support;
 mod timing;
 mod volumes;

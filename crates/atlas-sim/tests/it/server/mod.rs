@@ -1,0 +1,13 @@
+//! The simulated RunPod over real sockets: the check-list of its fact sheet, line by line (`s9_2_…` is a test of line 2).
+
+mod bills;
+mod client;
+mod faults;
+mod graphql;
+mod life;
+mod many;
+mod proxy;
+mod resources;
+mod runtime;
+mod sdk;
+mod wire;
