@@ -11,6 +11,7 @@ use atlas_core::{
     VolumeId, VolumeOrder, VolumeRequest,
 };
 use atlas_sim::Mock;
+use futures_util::StreamExt;
 use serde_json::Value;
 
 /// What is wrong.
@@ -55,6 +56,14 @@ pub(crate) enum Defect {
     CallsCapacityFailure,
     CallsKeyNotFound,
     DoubtsNotSent,
+    PricesNothing,
+    MisnamesGpus,
+    FindsNoVolumes,
+    DeletesVolumesOnce,
+    StreamsTwice,
+    ForgetsWhichJob,
+    CancelsOnce,
+    DoubtsForgottenJobs,
 }
 
 /// A right provider with one thing wrong.
@@ -304,23 +313,54 @@ impl Provider for Broken {
     }
 
     async fn list_gpu_types(&self, context: &CallContext) -> Result<Vec<GpuType>> {
-        self.inner.list_gpu_types(context).await
+        let mut types = self.inner.list_gpu_types(context).await?;
+        match self.defect {
+            Defect::PricesNothing => {
+                types.iter_mut().flat_map(|gpu| &mut gpu.offers).for_each(|offer| {
+                    offer.price_per_hour = Some(Money::ZERO);
+                });
+            }
+            Defect::MisnamesGpus => {
+                let other = types[1].canonical.clone();
+                types[0].canonical = other;
+            }
+            _ => {}
+        }
+        Ok(types)
     }
 
     async fn run_job(&self, context: &CallContext, request: &JobRequest) -> Result<Job> {
-        self.inner.run_job(context, request).await
+        let answer = self.inner.run_job(context, request).await;
+        match answer {
+            Err(error) if self.has(Defect::ForgetsWhichJob) => {
+                Err(Error::new(error.kind(), "it took too long").with_provider(self.id()))
+            }
+            answer => answer,
+        }
     }
 
     async fn get_job(&self, context: &CallContext, endpoint: &EndpointId, job: &JobId) -> Result<Job> {
-        self.inner.get_job(context, endpoint, job).await
+        match self.inner.get_job(context, endpoint, job).await {
+            Err(error) if self.has(Defect::DoubtsForgottenJobs) && error.is_not_found() => {
+                Err(Error::new(ErrorKind::Provider, "failed").with_provider(self.id()))
+            }
+            answer => answer,
+        }
     }
 
     async fn cancel_job(&self, context: &CallContext, endpoint: &EndpointId, job: &JobId) -> Result<Job> {
+        if self.has(Defect::CancelsOnce) && self.inner.get_job(context, endpoint, job).await?.status.is_over() {
+            return Err(Error::conflict("it is over already"));
+        }
         self.inner.cancel_job(context, endpoint, job).await
     }
 
     fn stream_job(&self, context: &CallContext, endpoint: &EndpointId, job: &JobId) -> Result<JobStream> {
-        self.inner.stream_job(context, endpoint, job)
+        let stream = self.inner.stream_job(context, endpoint, job)?;
+        if !self.has(Defect::StreamsTwice) {
+            return Ok(stream);
+        }
+        Ok(Box::pin(stream.flat_map(|piece| futures_util::stream::iter([piece.clone(), piece]))))
     }
 
     fn check_volume(&self, request: &VolumeRequest) -> Result<()> {
@@ -344,6 +384,9 @@ impl Provider for Broken {
     }
 
     async fn delete_volume(&self, context: &CallContext, id: &VolumeId) -> Result<()> {
+        if self.has(Defect::DeletesVolumesOnce) {
+            self.inner.get_volume(context, id).await?;
+        }
         self.inner.delete_volume(context, id).await
     }
 
@@ -353,6 +396,9 @@ impl Provider for Broken {
         kind: RentalKind,
         token: SpawnToken,
     ) -> Result<Found<ComputeId>> {
+        if self.has(Defect::FindsNoVolumes) && kind == RentalKind::Volume {
+            return Ok(Found::new(Vec::new(), true));
+        }
         self.inner.find_rented(context, kind, token).await
     }
 

@@ -1,25 +1,27 @@
 //! The harness of the simulated cloud, and the proof that it keeps every promise.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use atlas_auth::Clock;
 use atlas_conformance::{Harness, Options, Outcome, Trouble, run};
-use atlas_core::{ComputeRequest, ComputeStatus, Provider};
-use atlas_sim::{Fault, Mock, MockBuilder, Operation, Rule};
+use atlas_core::{ComputeRequest, ComputeStatus, EndpointId, JobRequest, Provider, VolumeRequest};
+use atlas_sim::{EndpointSpec, Fault, Mock, MockBuilder, Operation, Rule};
 use serde_json::{Value, json};
 
 /// The simulated cloud, behind whatever stands before it.
 pub(crate) struct MockHarness {
     pub(crate) cloud: Mock,
     pub(crate) provider: Arc<dyn Provider>,
+    /// The endpoint of its jobs, made anew by each reset.
+    endpoint: Mutex<Option<EndpointId>>,
 }
 
 impl MockHarness {
     pub(crate) fn new(builder: MockBuilder) -> Self {
         let cloud = builder.build();
-        Self { provider: Arc::new(cloud.clone()), cloud }
+        Self { provider: Arc::new(cloud.clone()), cloud, endpoint: Mutex::default() }
     }
 }
 
@@ -35,6 +37,19 @@ impl Harness for MockHarness {
 
     async fn reset(&self) {
         self.cloud.reset();
+        *self.endpoint.lock().expect("nobody panics with it") =
+            self.cloud.add_endpoint(EndpointSpec::new("jobs").workers(0, 2)).ok();
+        // A slow cloud shows it only after a while.
+        self.cloud.advance(Duration::from_mins(1));
+    }
+
+    fn volume(&self) -> Option<VolumeRequest> {
+        Some(VolumeRequest::new("mock-east", 10).name("data"))
+    }
+
+    fn job(&self) -> Option<JobRequest> {
+        let endpoint = self.endpoint.lock().expect("nobody panics with it").clone()?;
+        Some(JobRequest::new(endpoint.as_str(), json!({ "seconds": 1, "chunks": 3 })))
     }
 
     fn requests(&self) -> Option<u64> {

@@ -51,7 +51,7 @@ const TABLE: &[(Defect, &[&str])] = &[
     (Defect::StartsOnlyStopped, &["life/start-repeats"]),
     (Defect::LacksDeclaredLogs, &["life/logs"]),
     (Defect::TakesSpotForOrdinary, &["capability/spot"]),
-    (Defect::ChecksNothing, &["capability/network-volumes", "refusal/nonsense"]),
+    (Defect::ChecksNothing, &["refusal/nonsense"]),
     (Defect::DropsOptions, &["refusal/options-reach-the-cloud"]),
     (Defect::TakesForbiddenOptions, &["refusal/forbidden-options"]),
     (Defect::ShowsEnvironment, &["secrecy/environment"]),
@@ -62,6 +62,14 @@ const TABLE: &[(Defect, &[&str])] = &[
     (Defect::CallsCapacityFailure, &["trouble/no-capacity"]),
     (Defect::CallsKeyNotFound, &["trouble/key-unknown"]),
     (Defect::DoubtsNotSent, &["trouble/never-arrived"]),
+    (Defect::PricesNothing, &["catalog/prices"]),
+    (Defect::MisnamesGpus, &["catalog/canonical"]),
+    (Defect::FindsNoVolumes, &["volume/found"]),
+    (Defect::DeletesVolumesOnce, &["volume/delete-repeats"]),
+    (Defect::StreamsTwice, &["job/stream"]),
+    (Defect::ForgetsWhichJob, &["job/sync-timeout"]),
+    (Defect::CancelsOnce, &["job/cancel"]),
+    (Defect::DoubtsForgottenJobs, &["job/unknown"]),
 ];
 
 #[tokio::test(start_paused = true)]

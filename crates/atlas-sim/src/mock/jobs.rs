@@ -218,7 +218,7 @@ impl Mock {
             let stands = stands.map_or_else(|| "unknown".to_owned(), |job| job.status.to_string());
             let limit = duration::format(limit);
             let message = format!("job {id} is {stands} after {limit} and goes on by itself: ask for it by its id");
-            self.named(Error::timeout(message), Operation::RunJob)
+            self.named(Error::timeout(message).with_job(id.clone()), Operation::RunJob)
         })
     }
 
