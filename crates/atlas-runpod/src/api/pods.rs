@@ -1,0 +1,158 @@
+//! Pods: `/v2/pods`.
+
+use std::time::Duration;
+
+use atlas_auth::{Clock, Secret};
+use atlas_core::http::{Lane, Repeat, Request};
+use atlas_core::{CallContext, Result};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::pages::Listing;
+use super::{Api, address, checked};
+
+/// How long one try of a create may take: longer than a read, for it is never sent a second time on a guess.
+const CREATE: Duration = Duration::from_mins(1);
+
+/// The body of a create. Not every field that RunPod knows: the others come through a request's options.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct CreatePod<'a> {
+    pub(crate) name: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) image: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) template_id: Option<&'a str>,
+    pub(crate) cloud: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) gpu: Option<CreateGpu<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) cpu: Option<CreateCpu<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) disk: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) mounts: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) ports: Option<Vec<String>>,
+    pub(crate) env: std::collections::BTreeMap<&'a str, &'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) cmd: Option<&'a [String]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) registry: Option<&'a str>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    pub(crate) data_center_ids: &'a [String],
+}
+
+/// Which GPU: one type, however many a request will do with.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct CreateGpu<'a> {
+    pub(crate) id: &'a str,
+    pub(crate) count: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) min_ram_per_gpu: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) min_vcpu_count_per_gpu: Option<u32>,
+}
+
+/// Which CPUs.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct CreateCpu<'a> {
+    pub(crate) id: &'a str,
+    pub(crate) vcpu_count: u32,
+}
+
+/// A pod as it is read. Nothing but the id is insisted on.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Pod<'a> {
+    pub(crate) id: &'a str,
+    pub(crate) name: Option<&'a str>,
+    pub(crate) status: Option<&'a str>,
+    pub(crate) image: Option<&'a str>,
+    pub(crate) cost: Option<f64>,
+    pub(crate) gpu: Option<PodGpu<'a>>,
+    #[serde(borrow, default)]
+    pub(crate) ports: Option<Vec<&'a str>>,
+    pub(crate) mounts: Option<PodMounts>,
+    pub(crate) data_center_id: Option<&'a str>,
+    pub(crate) created_at: Option<&'a str>,
+    pub(crate) runtime: Option<PodRuntime<'a>>,
+}
+
+/// Its GPUs.
+#[derive(Debug, Deserialize)]
+pub(crate) struct PodGpu<'a> {
+    pub(crate) id: Option<&'a str>,
+    pub(crate) count: Option<u32>,
+}
+
+/// What is mounted in it.
+#[derive(Debug, Deserialize)]
+pub(crate) struct PodMounts {
+    pub(crate) persistent: Option<serde::de::IgnoredAny>,
+}
+
+/// What runs in it, once it runs.
+#[derive(Debug, Deserialize)]
+pub(crate) struct PodRuntime<'a> {
+    #[serde(borrow)]
+    pub(crate) ports: Option<Vec<PodPort<'a>>>,
+}
+
+/// Where one of its ports is reached.
+#[derive(Debug, Deserialize)]
+pub(crate) struct PodPort<'a> {
+    pub(crate) private: Option<u16>,
+    pub(crate) public: Option<u16>,
+    #[serde(rename = "type")]
+    pub(crate) kind: Option<&'a str>,
+    pub(crate) ip: Option<&'a str>,
+}
+
+impl Api {
+    /// Makes one. **Bills.** Never sent twice on a guess.
+    pub(crate) async fn create_pod(&self, context: &CallContext, body: &Value, secrets: &[&Secret]) -> Result<Value> {
+        let url = address(&self.at.management, &["pods"]);
+        let request = Request::post(url, "spawn").lane(Lane::Create).timeout(CREATE).json(body)?;
+        self.object(context, request, secrets).await
+    }
+
+    /// Reads one.
+    pub(crate) async fn get_pod(&self, context: &CallContext, operation: &'static str, id: &str) -> Result<Value> {
+        let url = address(&self.at.management, &["pods", checked("pod", id)?]);
+        self.object(context, Request::get(url, operation), &[]).await
+    }
+
+    /// Reads all, whatever their status; filters are not sent, for those that the cloud does not know it ignores.
+    pub(crate) async fn list_pods(
+        &self,
+        clock: &dyn Clock,
+        context: &CallContext,
+        operation: &'static str,
+    ) -> Result<Vec<Value>> {
+        let lane = if operation == "list" { Lane::List } else { Lane::Find };
+        let url = address(&self.at.management, &["pods"]);
+        self.walk(clock, context, &Listing { url, field: "pods", operation, lane }).await
+    }
+
+    /// Tells one to start, stop or restart; answers how it is then.
+    pub(crate) async fn act_on_pod(
+        &self,
+        context: &CallContext,
+        operation: &'static str,
+        id: &str,
+        repeat: Repeat,
+    ) -> Result<Value> {
+        let url = address(&self.at.management, &["pods", checked("pod", id)?, "action"]);
+        let body = serde_json::json!({"action": operation});
+        self.object(context, Request::post(url, operation).repeat(repeat).json(&body)?, &[]).await
+    }
+
+    /// Destroys one. The answer has no body that could be read.
+    pub(crate) async fn delete_pod(&self, context: &CallContext, id: &str) -> Result<()> {
+        let url = address(&self.at.management, &["pods", checked("pod", id)?]);
+        self.manage(context, Request::delete(url, "terminate"), &[]).await.map(drop)
+    }
+}

@@ -1,0 +1,211 @@
+//! What RunPod's refusals mean: a status and a body become an [`Error`] with a kind and an effect. Pure.
+//!
+//! Invariants. A refusal counts as the cloud's own only if its body looks like one: what a proxy on the way says is neither
+//! a bad key nor a machine that is gone. A create may be tried elsewhere only after a refusal that says, in the cloud's
+//! own words, that there was no machine.
+
+use std::time::Duration;
+
+use atlas_auth::Secret;
+use atlas_core::error::excerpt;
+use atlas_core::http::Response;
+use atlas_core::{Effect, Error, ErrorKind};
+use serde_json::Value;
+
+use crate::limits;
+
+/// How RunPod says that no machine is free, in lower case. There is no code for it: a 400 means this or a bad request.
+const NO_CAPACITY: &[&str] = &[
+    "no longer any instances",
+    "no instances available",
+    "does not have the resources",
+    "not enough free gpus",
+    "enough disk space",
+];
+
+/// What a refusal of the management API means.
+pub(crate) fn management(operation: &'static str, response: &Response) -> Error {
+    let status = response.status.as_u16();
+    let Some(said) = Said::of(response) else {
+        return match status {
+            // Whoever counts calls, whatever it says, has not passed this one on.
+            429 => limited(response, "too many calls"),
+            408 | 504 => slow(),
+            500..=599 => own_failure(),
+            _ => stranger(),
+        };
+    };
+    let says = |what: &str| said.after(what);
+    let refused = |kind, what: &str| Error::new(kind, says(what)).with_effect(Effect::Rejected);
+    match status {
+        400 | 409 if makes(operation) && said.is_no_capacity() => Error::no_capacity(says("no such machine is free")),
+        400 => refused(ErrorKind::Validation, "the cloud refused what was asked"),
+        401 => refused(ErrorKind::Unauthorized, "the cloud does not know this key"),
+        402 => refused(ErrorKind::Quota, "the account's balance is too low: it must hold one hour of the price"),
+        403 => refused(ErrorKind::Forbidden, "this key or account may not do that"),
+        404 => refused(ErrorKind::NotFound, "the cloud knows no such thing"),
+        409 => refused(ErrorKind::Conflict, "what was asked contradicts what is"),
+        // Never a machine that is gone: it is the whole API.
+        410 => refused(ErrorKind::Provider, "this API has been switched off; Atlas speaks https://api.runpod.io/v2"),
+        413 => refused(ErrorKind::Validation, "the request is larger than the cloud takes (102400 bytes)"),
+        422 => refused(ErrorKind::Validation, "the cloud does not understand what was asked"),
+        429 => limited(response, &says("too many calls")),
+        408 | 504 => slow(),
+        500..=599 => Error::new(ErrorKind::Provider, says("the cloud reports a failure of its own")),
+        _ => Error::new(ErrorKind::Unknown, says("the cloud answered something unexpected")),
+    }
+}
+
+/// What a refusal of the serverless runtime means. Its bodies are not documented, so only HTML is a stranger's.
+pub(crate) fn runtime(_: &'static str, response: &Response) -> Error {
+    if is_html(response) && !matches!(response.status.as_u16(), 408 | 429 | 500..=599) {
+        return stranger();
+    }
+    let said = Said::of(response).unwrap_or_default();
+    let says = |what: &str| said.after(what);
+    let refused = |kind, what: &str| Error::new(kind, says(what)).with_effect(Effect::Rejected);
+    match response.status.as_u16() {
+        400 | 413 | 422 => refused(ErrorKind::Validation, "the endpoint refused what was asked"),
+        401 => refused(ErrorKind::Unauthorized, "the cloud does not know this key, or it may not use this endpoint"),
+        402 => refused(ErrorKind::Quota, "the account's balance is too low"),
+        403 => refused(ErrorKind::Forbidden, "this key may not use this endpoint"),
+        404 => refused(ErrorKind::NotFound, "the cloud knows no such endpoint or job"),
+        409 => refused(ErrorKind::Conflict, "what was asked contradicts what is"),
+        429 => limited(response, &says("too many calls to this endpoint")),
+        408 | 504 => slow(),
+        500..=599 => Error::new(ErrorKind::Provider, says("the cloud reports a failure of its own")),
+        _ => Error::new(ErrorKind::Unknown, says("the cloud answered something unexpected")),
+    }
+}
+
+/// The error that stands in an answer of GraphQL, which says 200 whatever happened; none if there is none.
+pub(crate) fn in_graphql(answer: &Value) -> Option<Error> {
+    let first = answer.get("errors")?.as_array()?.first()?;
+    let message = first.get("message").and_then(Value::as_str).unwrap_or_default();
+    let code = first.pointer("/extensions/code").and_then(Value::as_str).unwrap_or_default();
+    let said = Said { detail: message.to_owned(), errors: Vec::new() };
+    let told = |kind, what: &str| Error::new(kind, said.after(what)).with_effect(Effect::Rejected);
+    Some(match (code, message.to_ascii_lowercase()) {
+        (_, text) if text.contains("unauthorized") => told(ErrorKind::Forbidden, "this key may not do that"),
+        ("INTERNAL_SERVER_ERROR", _) => told(ErrorKind::Provider, "the cloud reports a failure of its own"),
+        _ => told(ErrorKind::Provider, "the cloud refused the query"),
+    })
+}
+
+/// An answer that is no object says nothing: it was seen while a pod was being torn down, and is no proof of anything.
+pub(crate) fn no_object(what: &str) -> Error {
+    Error::new(ErrorKind::Provider, format!("the cloud answered nothing for {what}: it may be there or not"))
+}
+
+/// The error without any of `secrets`: an error that quotes one loses its words, and keeps everything else.
+pub(crate) fn without<'a>(error: Error, secrets: impl IntoIterator<Item = &'a Secret>) -> Error {
+    // Shorter texts stand in every sentence by chance, and are no secrets that could be kept anyway.
+    const SHORTEST: usize = 6;
+    let shown = format!("{} {:?}", error.message(), error);
+    let quoted = secrets.into_iter().any(|secret| secret.expose().len() >= SHORTEST && shown.contains(secret.expose()));
+    if !quoted {
+        return error;
+    }
+    let mut clean =
+        Error::new(error.kind(), "the cloud refused what was asked, and quoted a secret, which is not shown")
+            .with_effect(error.effect());
+    if let Some(provider) = error.provider() {
+        clean = clean.with_provider(provider);
+    }
+    if let Some(operation) = error.operation() {
+        clean = clean.with_operation(operation);
+    }
+    if let Some(status) = error.status() {
+        clean = clean.with_status(status);
+    }
+    if let Some(id) = error.request_id() {
+        clean = clean.with_request_id(id);
+    }
+    if let Some(wait) = error.retry_after() {
+        clean = clean.with_retry_after(wait);
+    }
+    if let Some(job) = error.job() {
+        clean = clean.with_job(job.clone());
+    }
+    error.leftovers().iter().cloned().fold(clean, Error::with_leftover)
+}
+
+/// The operations that a want of machines can refuse.
+fn makes(operation: &str) -> bool {
+    matches!(operation, "spawn" | "start" | "create_endpoint")
+}
+
+fn is_html(response: &Response) -> bool {
+    response.header("content-type").is_some_and(|kind| kind.trim_start().starts_with("text/html"))
+}
+
+fn limited(response: &Response, message: &str) -> Error {
+    let asked = response.header("retry-after").and_then(|text| text.trim().parse().ok()).map(Duration::from_secs);
+    // Retry-After has been seen shorter than the window that is used up.
+    let window = limits::learned(&response.headers).map(|learned| learned.exhausted_for);
+    let error = Error::new(ErrorKind::RateLimited, message).with_effect(Effect::Rejected);
+    match asked.max(window) {
+        Some(wait) => error.with_retry_after(wait),
+        None => error,
+    }
+}
+
+fn slow() -> Error {
+    Error::timeout("the cloud took too long")
+}
+
+fn own_failure() -> Error {
+    Error::new(ErrorKind::Provider, "the cloud reports a failure of its own")
+}
+
+/// Somebody before the cloud answered: Cloudflare, a proxy of the user's.
+fn stranger() -> Error {
+    Error::new(
+        ErrorKind::Provider,
+        "somebody before the cloud answered in its place; this says nothing of the key or of what was asked",
+    )
+}
+
+/// What a refusal says in words.
+#[derive(Debug, Default)]
+struct Said {
+    detail: String,
+    errors: Vec<String>,
+}
+
+impl Said {
+    /// The words of a body that looks like RunPod's own: problem+json, or an object with a message.
+    fn of(response: &Response) -> Option<Self> {
+        if is_html(response) {
+            return None;
+        }
+        let body: Value = serde_json::from_slice(response.bytes()).ok()?;
+        let text = |name: &str| body.get(name).and_then(Value::as_str).map(str::to_owned);
+        let detail = ["detail", "error", "message", "title"].into_iter().find_map(text)?;
+        let errors = body.get("errors").and_then(Value::as_array).into_iter().flatten();
+        Some(Self { detail, errors: errors.filter_map(Value::as_str).map(str::to_owned).collect() })
+    }
+
+    fn is_no_capacity(&self) -> bool {
+        let text = self.detail.to_ascii_lowercase();
+        NO_CAPACITY.iter().any(|words| text.contains(words))
+    }
+
+    /// These words, and what the cloud said, in one line.
+    fn after(&self, what: &str) -> String {
+        let said: Vec<_> = std::iter::once(&self.detail).chain(&self.errors).map(|text| harmless(text)).collect();
+        let said = said.iter().filter(|text| !text.is_empty()).map(String::as_str).collect::<Vec<_>>().join("; ");
+        if said.is_empty() { what.to_owned() } else { format!("{what}: {said}") }
+    }
+}
+
+/// A complaint about the environment or a password may quote its value: only the place of it is kept.
+fn harmless(text: &str) -> String {
+    let lower = text.to_ascii_lowercase();
+    let about_secrets = ["env", "password", "secret", "webhook"].iter().any(|word| lower.contains(word));
+    let kept = if about_secrets { text.split([':', '\'', '"', '=']).next().unwrap_or_default() } else { text };
+    excerpt(kept.trim())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,19 @@
+//! What RunPod has and the common contract has no word for: methods of [`RunPod`](crate::RunPod), and their types.
+
+mod billing;
+mod endpoint;
+mod endpoints;
+mod jobs;
+mod pods;
+mod registries;
+mod templates;
+
+pub use billing::{Balance, Billed, BillingHistory, BillingQuery, BillingRecord, Bucket};
+pub use endpoint::{
+    Endpoint, EndpointChange, EndpointKind, EndpointOrder, EndpointRequest, FlashBoot, Scaling, Workers,
+};
+pub use endpoints::{Worker, WorkerStatus};
+pub use jobs::Health;
+pub use pods::PodOptions;
+pub use registries::Registry;
+pub use templates::{Template, TemplateRequest};

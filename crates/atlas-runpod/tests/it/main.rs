@@ -1,0 +1,14 @@
+//! RunPod over scripts: what is sent for each verb, what is made of the answers that it gives.
+
+mod create;
+mod endpoints;
+mod jobs;
+mod life;
+mod listing;
+mod logs;
+mod money;
+mod offers;
+mod secrets;
+mod streams;
+mod support;
+mod volumes;
