@@ -99,7 +99,9 @@ impl Drain {
             }
             Err(error) => {
                 self.failures += 1;
-                if !error.is_transient() || self.failures > FAILURES {
+                // An answer that cannot be read was cut on the way.
+                let may_pass = error.is_transient() || error.kind() == ErrorKind::Decode;
+                if !may_pass || self.failures > FAILURES {
                     return Err(job::forgotten(error, &self.endpoint, &self.job).with_job(self.job.clone()));
                 }
                 if error.effect() == Effect::Unknown {

@@ -34,6 +34,7 @@ impl Api {
             Some(myself @ Value::Object(_)) => serde_json::from_value(myself).map_err(|_| {
                 named(Error::new(ErrorKind::Decode, "the balance cannot be read").with_effect(Effect::Rejected))
             }),
+            _ if !answer.is_object() => Err(named(error::no_object("the balance"))),
             // Without a key the cloud answers 200 and nothing.
             _ => Err(named(
                 Error::new(ErrorKind::Unauthorized, "the cloud does not know this key").with_effect(Effect::Rejected),

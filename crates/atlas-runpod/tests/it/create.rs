@@ -19,7 +19,7 @@ fn l4() -> ComputeRequest {
 async fn a_create_sends_all_that_was_asked_and_nothing_is_left_to_the_cloud() {
     let volume = json!({"id":"q1w2e3r4t5","name":"v","size":100,"dataCenter":"EU-RO-1","type":"STANDARD"});
     let cloud = ScriptedTransport::new().reply(200, volume.to_string()).reply(201, created().to_string());
-    let rig = rig(&cloud);
+    let rig = account(&cloud);
     let request = l4()
         .port(PortSpec::tcp(22))
         .command(["/app/run", "--fast"])
@@ -43,7 +43,7 @@ async fn a_create_sends_all_that_was_asked_and_nothing_is_left_to_the_cloud() {
 #[tokio::test(start_paused = true)]
 async fn trap_05_06_07_cloud_disk_and_ports_are_always_sent() {
     let cloud = ScriptedTransport::new().reply(201, created().to_string());
-    let rig = rig(&cloud);
+    let rig = account(&cloud);
     let request = ComputeRequest::gpu("l4").cloud_type(CloudType::Secure).image("ghcr.io/acme/t:1").name("box");
     rig.spawn(request).await.unwrap();
     insta::assert_json_snapshot!(rig.body(0), @r#"
@@ -65,7 +65,7 @@ async fn trap_05_06_07_cloud_disk_and_ports_are_always_sent() {
     let cpus = json!({"cpus":[{"id":"cpu3g","name":"x","group":"x","vcpu":{"min":2,"max":32},"ramGbPerVcpu":4,
         "price":{"securePerVcpu":0.03,"serverlessPerVcpu":0.1},"availability":"HIGH"}]});
     let cloud = ScriptedTransport::new().reply(200, cpus.to_string()).reply(201, created().to_string());
-    let rig = self::rig(&cloud);
+    let rig = account(&cloud);
     rig.spawn(ComputeRequest::cpu().image("ghcr.io/acme/t:1").name("box").cpus(4)).await.unwrap();
     insta::assert_snapshot!(rig.sent(), @r#"
     GET /v2/catalog/cpus?include=AVAILABILITY&product=POD&vcpuCount=4
@@ -77,7 +77,7 @@ async fn trap_05_06_07_cloud_disk_and_ports_are_always_sent() {
 #[tokio::test(start_paused = true)]
 async fn a_template_keeps_its_own_disk_and_ports() {
     let cloud = ScriptedTransport::new().reply(201, created().to_string());
-    let rig = rig(&cloud);
+    let rig = account(&cloud);
     let request = ComputeRequest::gpu("l4").cloud_type(CloudType::Secure).template("tpl1").name("box");
     rig.spawn(request).await.unwrap();
     let body = rig.body(0);
@@ -99,7 +99,7 @@ async fn trap_04_a_list_of_preferences_is_a_list_of_creates_in_order_of_stock() 
         .reply(400, NO_CAPACITY)
         .reply(400, NO_CAPACITY)
         .reply(201, created().to_string());
-    let rig = rig(&cloud);
+    let rig = account(&cloud);
     let request = ComputeRequest::gpu("l4").or("a40").or("rtx_4090").image("i").name("box");
     rig.spawn(request).await.unwrap();
     let tried: Vec<_> = (2..5).map(|index| rig.body(index)).collect();
@@ -119,7 +119,7 @@ async fn trap_04_a_list_of_preferences_is_a_list_of_creates_in_order_of_stock() 
 async fn trap_02_a_bad_request_ends_the_attempt_and_is_no_want_of_capacity() {
     let bad = problem(400, "Bad Request", "gpu count 3 is not supported");
     let cloud = ScriptedTransport::new().reply(500, "").reply(500, "").reply(500, "").reply(500, "").reply(400, bad);
-    let rig = rig(&cloud);
+    let rig = account(&cloud);
     let error = rig.spawn(ComputeRequest::gpu("l4").or("a40").image("i").name("box")).await.unwrap_err();
     assert_eq!((error.kind(), error.effect()), (ErrorKind::Validation, Effect::Rejected));
     assert!(error.to_string().contains("gpu count 3 is not supported"), "{error}");
@@ -133,7 +133,7 @@ async fn trap_03_want_of_capacity_may_be_a_filter_that_is_too_narrow() {
         .reply(200, cards(&[card("NVIDIA L4", "HIGH", 0.5, 0.3)]))
         .reply(400, NO_CAPACITY)
         .reply(400, NO_CAPACITY);
-    let rig = rig(&cloud);
+    let rig = account(&cloud);
     let error = rig.spawn(ComputeRequest::gpu("l4").image("i").name("box")).await.unwrap_err();
     assert_eq!((error.kind(), error.effect(), error.status()), (ErrorKind::NoCapacity, Effect::Rejected, Some(400)));
     assert!(error.is_safe_to_resend());
@@ -147,19 +147,19 @@ async fn trap_08_a_create_whose_fate_is_unknown_is_not_sent_again() {
         [Reply::lost(), Reply::new(500, problem(500, "x", "no longer any instances")), Reply::new(502, "<html>")]
     {
         let cloud = ScriptedTransport::new().then(reply.clone());
-        let rig = rig(&cloud);
+        let rig = account(&cloud);
         let error = rig.spawn(l4()).await.unwrap_err();
         assert_eq!((error.effect(), rig.cloud.count()), (Effect::Unknown, 1), "{reply:?}: {error}");
     }
     for answer in ["null", "[]", "", "{", "{}"] {
         let cloud = ScriptedTransport::new().reply(201, answer);
-        let rig = rig(&cloud);
+        let rig = account(&cloud);
         let error = rig.spawn(l4()).await.unwrap_err();
         assert_eq!((error.effect(), rig.cloud.count()), (Effect::Unknown, 1), "{answer}: {error}");
     }
     // Unreachable provably did nothing, and is tried again.
     let cloud = ScriptedTransport::new().then(Reply::unreachable()).reply(201, created().to_string());
-    rig(&cloud).spawn(l4()).await.unwrap();
+    account(&cloud).spawn(l4()).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
@@ -168,7 +168,7 @@ async fn the_next_candidate_is_never_tried_on_a_guess() {
         .reply(200, cards(&[card("NVIDIA L4", "HIGH", 0.5, 0.3)]))
         .reply(200, cards(&[card("NVIDIA L4", "HIGH", 0.5, 0.3)]))
         .then(Reply::lost());
-    let rig = rig(&cloud);
+    let rig = account(&cloud);
     let error = rig.spawn(ComputeRequest::gpu("l4").image("i").name("box")).await.unwrap_err();
     assert_eq!((error.effect(), rig.cloud.count()), (Effect::Unknown, 3));
 }
@@ -176,7 +176,7 @@ async fn the_next_candidate_is_never_tried_on_a_guess() {
 #[tokio::test(start_paused = true)]
 async fn p2_nothing_is_created_past_the_moment_that_the_order_names() {
     let cloud = ScriptedTransport::new();
-    let rig = rig(&cloud);
+    let rig = account(&cloud);
     let order = rig.order(l4()).await;
     tokio::time::sleep(Duration::from_secs(301)).await;
     let error = rig.runpod.spawn(&context(), &order).await.unwrap_err();
@@ -185,7 +185,7 @@ async fn p2_nothing_is_created_past_the_moment_that_the_order_names() {
     // Not even where the cloud asks for a wait that goes beyond it.
     let slow = Reply::new(429, problem(429, "Too Many Requests", "slow down")).header("retry-after", "200");
     let cloud = ScriptedTransport::new().then(slow);
-    let rig = self::rig(&cloud);
+    let rig = account(&cloud);
     let order = rig.order(l4()).await;
     tokio::time::sleep(Duration::from_secs(250)).await;
     let error = rig.runpod.spawn(&context(), &order).await.unwrap_err();
@@ -195,7 +195,7 @@ async fn p2_nothing_is_created_past_the_moment_that_the_order_names() {
     let late = Reply::new(400, NO_CAPACITY).after(Duration::from_secs(20));
     let both = cards(&[card("NVIDIA L4", "HIGH", 0.5, 0.3)]);
     let cloud = ScriptedTransport::new().reply(200, both.clone()).reply(200, both).then(late);
-    let rig = self::rig(&cloud);
+    let rig = account(&cloud);
     let order = rig.order(ComputeRequest::gpu("l4").image("i").name("box")).await;
     tokio::time::sleep(Duration::from_secs(281)).await;
     let error = rig.runpod.spawn(&context(), &order).await.unwrap_err();
@@ -207,7 +207,7 @@ async fn the_time_of_the_call_bounds_all_candidates_together() {
     let slow = Reply::new(400, NO_CAPACITY).after(Duration::from_secs(8));
     let both = cards(&[card("NVIDIA L4", "HIGH", 0.5, 0.3)]);
     let cloud = ScriptedTransport::new().reply(200, both.clone()).reply(200, both).then(slow).then(Reply::never());
-    let rig = rig(&cloud);
+    let rig = account(&cloud);
     let order = rig.order(ComputeRequest::gpu("l4").image("i").name("box")).await;
     let began = tokio::time::Instant::now();
     let bounded = CallContext::new().with_timeout(Duration::from_secs(10));
@@ -228,7 +228,7 @@ async fn o2_a_mark_that_came_back_altered_leaves_a_leftover() {
     gone["env"] = json!({"PATH": "/bin"});
     for altered in [cut, renamed, other, gone] {
         let cloud = ScriptedTransport::new().reply(201, altered.to_string());
-        let error = rig(&cloud).spawn(l4()).await.unwrap_err();
+        let error = account(&cloud).spawn(l4()).await.unwrap_err();
         assert_eq!((error.kind(), error.effect()), (ErrorKind::Provider, Effect::Unknown));
         assert_eq!(error.leftovers(), [ComputeId::new("k3v9x1c7zq2m8p")]);
     }
@@ -236,7 +236,7 @@ async fn o2_a_mark_that_came_back_altered_leaves_a_leftover() {
     let mut silent = created();
     silent.as_object_mut().unwrap().remove("env");
     let cloud = ScriptedTransport::new().reply(201, silent.to_string());
-    rig(&cloud).spawn(l4()).await.unwrap();
+    account(&cloud).spawn(l4()).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
@@ -248,13 +248,13 @@ async fn a_pool_that_the_account_may_not_use_is_passed_over() {
         .reply(200, both.clone())
         .reply(403, forbidden.clone())
         .reply(201, created().to_string());
-    rig(&cloud).spawn(ComputeRequest::gpu("l4").image("i").name("box")).await.unwrap();
+    account(&cloud).spawn(ComputeRequest::gpu("l4").image("i").name("box")).await.unwrap();
     let cloud = ScriptedTransport::new()
         .reply(200, both.clone())
         .reply(200, both)
         .reply(403, forbidden.clone())
         .reply(403, forbidden);
-    let error = rig(&cloud).spawn(ComputeRequest::gpu("l4").image("i").name("box")).await.unwrap_err();
+    let error = account(&cloud).spawn(ComputeRequest::gpu("l4").image("i").name("box")).await.unwrap_err();
     assert_eq!((error.kind(), error.effect()), (ErrorKind::Forbidden, Effect::Rejected));
 }
 
@@ -263,7 +263,7 @@ async fn an_empty_purse_ends_the_attempt() {
     let both = cards(&[card("NVIDIA L4", "HIGH", 0.5, 0.3)]);
     let poor = problem(402, "Payment Required", "insufficient balance");
     let cloud = ScriptedTransport::new().reply(200, both.clone()).reply(200, both).reply(402, poor);
-    let error = rig(&cloud).spawn(ComputeRequest::gpu("l4").image("i").name("box")).await.unwrap_err();
+    let error = account(&cloud).spawn(ComputeRequest::gpu("l4").image("i").name("box")).await.unwrap_err();
     assert_eq!((error.kind(), error.effect()), (ErrorKind::Quota, Effect::Rejected));
 }
 
@@ -271,14 +271,14 @@ async fn an_empty_purse_ends_the_attempt() {
 async fn an_unknown_gpu_is_refused_by_the_live_catalog() {
     let known = cards(&[card("NVIDIA L4", "HIGH", 0.5, 0.3)]);
     let cloud = ScriptedTransport::new().reply(200, known.clone()).reply(200, known);
-    let error = rig(&cloud).spawn(ComputeRequest::gpu("l5").image("i").name("box")).await.unwrap_err();
+    let error = account(&cloud).spawn(ComputeRequest::gpu("l5").image("i").name("box")).await.unwrap_err();
     assert_eq!((error.kind(), error.effect()), (ErrorKind::Validation, Effect::NotSent));
     assert!(error.to_string().contains("\"l5\" is no GPU of RunPod"), "{error}");
 
     // A native name that only the catalog knows is taken as it is.
     let new = cards(&[card("NVIDIA X9", "HIGH", 0.5, 0.0)]);
     let cloud = ScriptedTransport::new().reply(200, new.clone()).reply(200, new).reply(201, created().to_string());
-    let rig = self::rig(&cloud);
+    let rig = account(&cloud);
     rig.spawn(ComputeRequest::gpu("NVIDIA X9").image("i").name("box")).await.unwrap();
     assert_eq!(rig.body(2)["gpu"]["id"], "NVIDIA X9");
 }
@@ -291,7 +291,7 @@ async fn the_catalog_is_asked_once_for_many_and_its_failure_costs_the_order_only
         .reply(200, both)
         .reply(201, created().to_string())
         .reply(201, created().to_string());
-    let rig = rig(&cloud);
+    let rig = account(&cloud);
     for _ in 0..2 {
         rig.spawn(ComputeRequest::gpu("l4").image("i").name("box")).await.unwrap();
     }
@@ -299,7 +299,7 @@ async fn the_catalog_is_asked_once_for_many_and_its_failure_costs_the_order_only
 
     let cloud =
         (0..4).fold(ScriptedTransport::new(), |cloud, _| cloud.reply(503, "")).reply(201, created().to_string());
-    let rig = self::rig(&cloud);
+    let rig = account(&cloud);
     rig.spawn(ComputeRequest::gpu("l4").image("i").name("box")).await.unwrap();
     assert_eq!(rig.body(4)["cloud"], "SECURE");
 }
@@ -307,20 +307,20 @@ async fn the_catalog_is_asked_once_for_many_and_its_failure_costs_the_order_only
 #[tokio::test(start_paused = true)]
 async fn a_region_hint_becomes_data_centres() {
     let cloud = ScriptedTransport::new().reply(200, centers()).reply(201, created().to_string());
-    let rig = rig(&cloud);
+    let rig = account(&cloud);
     rig.spawn(l4().region("eu-ro-1").region("north america")).await.unwrap();
     assert_eq!(rig.body(1)["dataCenterIds"], json!(["EU-RO-1", "US-CA-2"]));
 
     let there = cards(&[card("NVIDIA L4", "HIGH", 0.5, 0.3)]);
     let cloud = ScriptedTransport::new().reply(200, there).reply(201, created().to_string());
-    let rig = self::rig(&cloud);
+    let rig = account(&cloud);
     rig.spawn(l4().region("RO")).await.unwrap();
     insta::assert_snapshot!(rig.sent().lines().next().unwrap(), @"GET /v2/catalog/gpus?include=AVAILABILITY&product=POD&count=1&cloud=SECURE&countryCodes=RO");
     assert_eq!(rig.body(1)["dataCenterIds"], json!(["EU-RO-1"]));
 
     for (hint, answer) in [("XX-9", centers()), ("mars", centers()), ("FR", cards(&[]))] {
         let cloud = ScriptedTransport::new().reply(200, answer);
-        let error = self::rig(&cloud).spawn(l4().region(hint)).await.unwrap_err();
+        let error = account(&cloud).spawn(l4().region(hint)).await.unwrap_err();
         assert_eq!((error.kind(), error.effect()), (ErrorKind::Validation, Effect::NotSent), "{hint}: {error}");
     }
 }
@@ -329,18 +329,18 @@ async fn a_region_hint_becomes_data_centres() {
 async fn a_volume_elsewhere_or_nowhere_is_told_before_anything_is_spent() {
     let volume = json!({"id":"v1","name":"v","size":100,"dataCenter":"US-CA-2","type":"STANDARD"}).to_string();
     let cloud = ScriptedTransport::new().reply(200, centers()).reply(200, volume);
-    let error = rig(&cloud).spawn(l4().region("EU-RO-1").network_volume("v1")).await.unwrap_err();
+    let error = account(&cloud).spawn(l4().region("EU-RO-1").network_volume("v1")).await.unwrap_err();
     assert_eq!((error.kind(), error.effect()), (ErrorKind::Validation, Effect::NotSent));
     assert!(error.to_string().contains("stands in US-CA-2"), "{error}");
     let cloud = ScriptedTransport::new().reply(404, problem(404, "Not Found", "network volume not found"));
-    let error = rig(&cloud).spawn(l4().network_volume("v1")).await.unwrap_err();
+    let error = account(&cloud).spawn(l4().network_volume("v1")).await.unwrap_err();
     assert_eq!((error.kind(), error.effect()), (ErrorKind::NotFound, Effect::NotSent));
 }
 
 #[tokio::test(start_paused = true)]
 async fn c5_options_are_merged_last_and_may_not_change_what_is_atlass_own() {
     let cloud = ScriptedTransport::new().reply(201, created().to_string());
-    let rig = rig(&cloud);
+    let rig = account(&cloud);
     let request = l4()
         .option("gpu", json!({"minCudaVersion": "12.8"}))
         .option("env", json!({"EXTRA": "1"}))
@@ -377,7 +377,7 @@ async fn c5_options_are_merged_last_and_may_not_change_what_is_atlass_own() {
         ("env", json!({"ATLAS_PRESHARED_KEY": "x"})),
         ("env", json!(null)),
     ] {
-        let rig = self::rig(&ScriptedTransport::new());
+        let rig = account(&ScriptedTransport::new());
         let request = l4().option(name, value.clone());
         let error = rig.runpod.check(&request).unwrap_err();
         assert_eq!((error.kind(), error.effect()), (ErrorKind::Validation, Effect::NotSent), "{name}: {value}");
@@ -410,7 +410,7 @@ async fn c6_what_runpod_cannot_honour_is_refused_by_name_and_nothing_is_sent() {
         (l4().option("symmetric_ports", json!(99)), ErrorKind::Validation, "symmetric_ports"),
     ];
     for (request, kind, words) in cases {
-        let rig = rig(&ScriptedTransport::new());
+        let rig = account(&ScriptedTransport::new());
         let error = rig.runpod.check(&request).unwrap_err();
         assert_eq!((error.kind(), error.effect()), (kind, Effect::NotSent), "{error}");
         assert!(error.to_string().contains(words) && !error.to_string().contains("canary"), "{error}");
@@ -421,20 +421,20 @@ async fn c6_what_runpod_cannot_honour_is_refused_by_name_and_nothing_is_sent() {
 #[tokio::test(start_paused = true)]
 async fn trap_19_a_command_is_never_one_joined_text() {
     let cloud = ScriptedTransport::new().reply(201, created().to_string());
-    let rig = rig(&cloud);
+    let rig = account(&cloud);
     rig.spawn(l4().command(["bash", "-lc", "echo \"a b\" && sleep 1"])).await.unwrap();
     let body = rig.body(0);
     assert_eq!(body["cmd"], json!(["bash", "-lc", "echo \"a b\" && sleep 1"]));
     assert!(body.get("args").is_none());
     let error =
-        self::rig(&ScriptedTransport::new()).runpod.check(&l4().command(["a"]).option("args", json!("b"))).unwrap_err();
+        account(&ScriptedTransport::new()).runpod.check(&l4().command(["a"]).option("args", json!("b"))).unwrap_err();
     assert!(error.to_string().contains("args"), "{error}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn trap_09_each_create_bears_a_token_of_its_own_in_name_and_environment() {
     let cloud = ScriptedTransport::new().reply(201, created().to_string());
-    let rig = rig(&cloud);
+    let rig = account(&cloud);
     let compute = rig.spawn(l4()).await.unwrap();
     let body = rig.body(0);
     assert_eq!((body["name"].as_str(), body["env"]["ATLAS_MARK"].as_str()), (Some(MARK), Some(MARK)));
@@ -450,6 +450,7 @@ async fn trap_01_rest_v1_is_never_called() {
     }
     // A whole API that is gone is no machine that is gone.
     let cloud = ScriptedTransport::new().reply(410, problem(410, "Gone", "This API has been retired"));
-    let error = rig(&cloud).runpod.get(&CallContext::new().with_retries(0), &ComputeId::new("p1")).await.unwrap_err();
+    let error =
+        account(&cloud).runpod.get(&CallContext::new().with_retries(0), &ComputeId::new("p1")).await.unwrap_err();
     assert!(!error.is_not_found(), "{error}");
 }

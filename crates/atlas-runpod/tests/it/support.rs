@@ -27,7 +27,7 @@ pub(crate) struct Rig {
     pub(crate) clock: Arc<TokioClock>,
 }
 
-pub(crate) fn rig(cloud: &ScriptedTransport) -> Rig {
+pub(crate) fn account(cloud: &ScriptedTransport) -> Rig {
     let clock = Arc::new(TokioClock::new(Timestamp::from_seconds(NOW)));
     let runpod = RunPod::builder()
         .api_key(KEY)

@@ -1,1 +1,99 @@
-//! x
+//! Network volumes.
+
+use atlas_core::testing::{Reply, ScriptedTransport};
+use atlas_core::{Effect, ErrorKind, Provider, VolumeId, VolumeRequest};
+use serde_json::{Value, json};
+
+use crate::support::*;
+
+fn volume(size: u32) -> Value {
+    json!({"id":"q1w2e3r4t5","name":MARK,"size":size,"dataCenter":"EU-RO-1","type":"STANDARD"})
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_volume_is_made_marked_and_in_capitals() {
+    let cloud = ScriptedTransport::new().reply(200, centers()).reply(201, volume(50).to_string());
+    let rig = account(&cloud);
+    let order =
+        rig.rental(VolumeRequest::new("eu-ro-1", 50).name("box").option("type", json!("HIGH_PERFORMANCE"))).await;
+    let made = rig.runpod.create_volume(&context(), &order).await.unwrap();
+    assert_eq!((made.mark(), made.size_gb, made.region.as_deref()), (Some(mark()), 50, Some("EU-RO-1")));
+    insta::assert_snapshot!(rig.sent(), @r#"
+    GET /v2/catalog/datacenters
+    POST /v2/network-volumes
+    {"dataCenter":"EU-RO-1","name":"atlas-test-abcdef-aaaaaaaaaaaaaaaaaaaaaaaaaa-box","size":50,"type":"HIGH_PERFORMANCE"}
+    "#);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_volume_whose_fate_is_unknown_is_not_made_again() {
+    let cloud = ScriptedTransport::new().reply(200, centers()).then(Reply::lost());
+    let rig = account(&cloud);
+    let order = rig.rental(VolumeRequest::new("EU-RO-1", 50).name("box")).await;
+    let error = rig.runpod.create_volume(&context(), &order).await.unwrap_err();
+    assert_eq!((error.effect(), rig.cloud.count()), (Effect::Unknown, 2));
+    // One that came back under another name is named as left over.
+    let mut altered = volume(50);
+    altered["name"] = json!("x");
+    let cloud = ScriptedTransport::new().reply(200, centers()).reply(201, altered.to_string());
+    let rig = account(&cloud);
+    let order = rig.rental(VolumeRequest::new("EU-RO-1", 50).name("box")).await;
+    let error = rig.runpod.create_volume(&context(), &order).await.unwrap_err();
+    assert_eq!(error.leftovers().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_runpod_does_not_sell_is_refused_before_it_is_asked() {
+    let rig = account(&ScriptedTransport::new());
+    for wrong in [
+        VolumeRequest::new("EU-RO-1", 9),
+        VolumeRequest::new("EU-RO-1", 4097),
+        VolumeRequest::new("EU-RO-1", 50).option("name", json!("mine")),
+    ] {
+        let error = rig.runpod.check_volume(&wrong).unwrap_err();
+        assert_eq!((error.kind(), error.effect()), (ErrorKind::Validation, Effect::NotSent));
+    }
+    let cloud = ScriptedTransport::new().reply(200, centers());
+    let rig = account(&cloud);
+    let order = rig.rental(VolumeRequest::new("XX-1", 50)).await;
+    let error = rig.runpod.create_volume(&context(), &order).await.unwrap_err();
+    assert_eq!((error.kind(), error.effect()), (ErrorKind::Validation, Effect::NotSent));
+}
+
+#[tokio::test(start_paused = true)]
+async fn volumes_are_read_grown_and_deleted() {
+    let gone = problem(404, "Not Found", "network volume not found");
+    let cloud = ScriptedTransport::new()
+        .reply(200, volume(50).to_string())
+        .reply(200, json!({"networkVolumes": [volume(50)]}).to_string())
+        .reply(200, volume(50).to_string())
+        .reply(200, volume(80).to_string())
+        .reply(200, volume(80).to_string())
+        .reply(200, volume(80).to_string())
+        .reply(204, "")
+        .reply(404, gone.clone())
+        .reply(404, gone);
+    let rig = account(&cloud);
+    let id = VolumeId::new("q1w2e3r4t5");
+    assert_eq!(rig.runpod.get_volume(&context(), &id).await.unwrap().size_gb, 50);
+    assert_eq!(rig.runpod.list_volumes(&context()).await.unwrap().len(), 1);
+    assert_eq!(rig.runpod.grow_volume(&context(), &id, 80).await.unwrap().size_gb, 80);
+    assert_eq!(rig.runpod.grow_volume(&context(), &id, 80).await.unwrap().size_gb, 80);
+    let error = rig.runpod.grow_volume(&context(), &id, 20).await.unwrap_err();
+    assert!(error.to_string().contains("none can be made smaller"), "{error}");
+    rig.runpod.delete_volume(&context(), &id).await.unwrap();
+    rig.runpod.delete_volume(&context(), &id).await.unwrap();
+    assert!(rig.runpod.get_volume(&context(), &id).await.unwrap_err().is_not_found());
+    insta::assert_snapshot!(rig.sent(), @r#"
+    GET /v2/network-volumes/q1w2e3r4t5
+    GET /v2/network-volumes?limit=1000
+    GET /v2/network-volumes/q1w2e3r4t5
+    PATCH /v2/network-volumes/q1w2e3r4t5
+    {"size":80}
+    GET /v2/network-volumes/q1w2e3r4t5
+    GET /v2/network-volumes/q1w2e3r4t5
+    DELETE /v2/network-volumes/q1w2e3r4t5
+    DELETE /v2/network-volumes/q1w2e3r4t5
+    GET /v2/network-volumes/q1w2e3r4t5
+    "#);
+}
