@@ -73,6 +73,8 @@
 //! |---|---|
 //! | `local` | machines on this machine, each a supervised process: [`local`] |
 //! | `mock` | a cloud in memory, for tests of your own code: [`mock`] |
+//! | `runpod` | RunPod: pods, serverless jobs, endpoints, network volumes: [`runpod`] |
+//! | `sim` | the simulated clouds as servers, for clients of any language: `mock::server` |
 //! | `auth` | the guard layer in [`auth`], for the server inside the machine |
 //! | `config` | configuration from `atlas.yaml`: [`from_env`] |
 //! | `http` | the HTTP stack of every cloud ([`http`]), and readiness asked over HTTP |
@@ -100,6 +102,10 @@ pub use atlas_local as local;
 #[cfg(feature = "mock")]
 pub use atlas_sim as mock;
 
+/// RunPod.
+#[cfg(feature = "runpod")]
+pub use atlas_runpod as runpod;
+
 /// Sessions and rentals: a machine per user, kept while used, ended when idle, never forgotten.
 #[cfg(feature = "orchestrator")]
 pub use atlas_orchestrator as orchestrator;
@@ -126,6 +132,8 @@ pub fn builtin() -> Vec<Arc<dyn ProviderFactory>> {
         Arc::new(local::factory()),
         #[cfg(feature = "mock")]
         Arc::new(mock::factory()),
+        #[cfg(feature = "runpod")]
+        Arc::new(runpod::factory()),
     ];
     kinds.to_vec()
 }

@@ -9,6 +9,7 @@ mod list;
 mod logs;
 mod providers;
 mod reap;
+mod sim;
 mod spawn;
 mod start;
 mod stop;
@@ -43,6 +44,7 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Job(job::Job),
     Reap(reap::Reap),
+    Sim(sim::Sim),
     Conformance(conformance::Conformance),
     #[command(subcommand)]
     Token(token::Token),
@@ -60,6 +62,7 @@ pub(crate) fn run(arguments: Arguments, output: Output) -> Outcome {
         Command::Providers(command) => with_clouds(global, output, async |context| command.run(context)),
         Command::Gpus(command) => with_clouds(global, output, async |context| command.run(context).await),
         Command::Job(command) => with_clouds(global, output, async |context| command.run(context).await),
+        Command::Sim(command) => with_runtime(output, async |interrupt| command.run(output, &interrupt).await),
         Command::Conformance(command) => with_clouds(global, output, async |context| command.run(context).await),
         Command::Demo(command) => with_clouds(global, output, async |context| command.run(context).await),
         Command::Reap(command) => with_clouds(global, output, async |context| command.run(context).await),
@@ -73,15 +76,20 @@ pub(crate) fn run(arguments: Arguments, output: Output) -> Outcome {
     }
 }
 
-/// Runs what talks to clouds. Only here a runtime is made, so that `--version` and `--help` cost nothing.
+/// Runs what talks to clouds.
 fn with_clouds(global: &Global, output: Output, command: impl AsyncFnOnce(&Context) -> Outcome) -> Outcome {
+    with_runtime(output, async |interrupt| command(&Context::new(global, output, interrupt)?).await)
+}
+
+/// Runs what waits. Only here a runtime is made, so that `--version` and `--help` cost nothing.
+fn with_runtime(output: Output, command: impl AsyncFnOnce(Interrupt) -> Outcome) -> Outcome {
     let unable = |cause: std::io::Error| {
         Failure::from(atlas::Error::unknown(format!("the operating system gives no threads or signals: {cause}")))
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().map_err(unable)?;
     let outcome = runtime.block_on(async {
         let interrupt = Interrupt::listen(runtime.handle(), output).map_err(unable)?;
-        command(&Context::new(global, output, interrupt)?).await
+        command(interrupt).await
     });
     // What is still being asked of a cloud or the disk is given up: its answer is nobody's any more.
     runtime.shutdown_background();

@@ -28,6 +28,7 @@ fn help_lists_what_works() {
       logs         Show what a machine writes
       job          Run and follow serverless jobs
       reap         Compare the clouds with what is recorded here, once, and end what nobody holds
+      sim          Run the simulated clouds as one local server, to point tests of any language at
       conformance  Hold a provider against all that providers promise
       token        Mint and verify bearer tokens
       url          Sign and verify URLs
@@ -59,12 +60,13 @@ fn help_lists_what_works() {
 #[test]
 fn every_command_explains_itself_with_examples() {
     let home = Home::new();
-    let commands: [&[&str]; 20] = [
+    let commands: [&[&str]; 21] = [
         &["demo"],
         &["reap"],
         &["providers"],
         &["gpus"],
         &["conformance"],
+        &["sim"],
         &["job", "run"],
         &["job", "get"],
         &["job", "cancel"],
