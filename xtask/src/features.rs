@@ -60,6 +60,11 @@ const PURITIES: &[Purity] = &[
         ],
     },
     Purity {
+        what: "the mock provider opens no socket and speaks no HTTP",
+        selection: &["-p", "atlas-machines-sim", "--no-default-features", "--edges", "normal,build"],
+        never: &["axum", "hyper", "hyper-util", "http", "tower", "atlas-machines-pod"],
+    },
+    Purity {
         what: "one crypto and TLS provider, ring, on every platform; no archived YAML",
         selection: &["--workspace", "--all-features", "--edges", "normal,build,dev", "--target", "all"],
         never: &["aws-lc-rs", "aws-lc-sys", "openssl", "openssl-sys", "native-tls", "serde_yaml", "serde_yml"],

@@ -7,6 +7,7 @@ mod ci;
 mod deny;
 mod features;
 mod kill;
+mod prism;
 mod step;
 mod tidy;
 mod workspace;
@@ -45,6 +46,11 @@ const VERBS: &[Verb] = &[
         name: "kill",
         about: "kill -9 at random moments, and what a restart makes of it; `--rounds N --seed S`",
         run: kill::run,
+    },
+    Verb {
+        name: "prism",
+        about: "a client, and the simulated RunPod, held against RunPod's description; `DESCRIPTION [-- CLIENT…]`",
+        run: prism::run,
     },
     Verb { name: "features", about: "what a small selection of features must not pull in", run: features::run },
     Verb {

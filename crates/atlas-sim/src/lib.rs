@@ -29,7 +29,8 @@
 //!
 //! It has a [`Catalog`] with prices and stock, network volumes, and serverless endpoints ([`EndpointSpec`]) whose jobs do
 //! what their input says. Nothing in the mock opens a socket: webhooks come to a function of yours
-//! ([`MockBuilder::on_webhook`]).
+//! ([`MockBuilder::on_webhook`]). With the feature `server` the same model stands behind real sockets, as a simulated
+//! RunPod for clients of any language: the module `server`.
 
 mod builder;
 mod clock;

@@ -10,7 +10,10 @@ use hyper::body::Incoming;
 
 /// The body of an answer: a short text of the pod's own, or a stream that is passed on as it comes.
 #[derive(Debug)]
-pub struct AnswerBody<B = Incoming>(Kind<B>);
+pub struct AnswerBody<B>(Kind<B>);
+
+/// What the command behind a pod's port answers.
+pub(crate) type PassedBody = AnswerBody<Incoming>;
 
 #[derive(Debug)]
 enum Kind<B> {

@@ -15,7 +15,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
-use super::body::AnswerBody;
+use super::body::PassedBody;
 
 /// The header by which an answer of the pod's proxy is told from one of the machine. Every answer that the proxy makes
 /// itself bears it, with one of the values below; it is removed from what the machine answers.
@@ -59,11 +59,11 @@ impl Proxy {
         Self { inner: SocketAddr::from((Ipv4Addr::LOCALHOST, inner_port)), connections: Arc::default() }
     }
 
-    pub(crate) async fn pass(self, request: Request<Incoming>) -> Result<Response<AnswerBody>, Infallible> {
+    pub(crate) async fn pass(self, request: Request<Incoming>) -> Result<Response<PassedBody>, Infallible> {
         Ok(self.try_pass(request).await.unwrap_or_else(Refusal::answer))
     }
 
-    async fn try_pass(&self, request: Request<Incoming>) -> Result<Response<AnswerBody>, Refusal> {
+    async fn try_pass(&self, request: Request<Incoming>) -> Result<Response<PassedBody>, Refusal> {
         let (mut parts, body) = request.into_parts();
         if parts.method == Method::CONNECT || asks_for_websocket(&parts.headers) {
             return Err(Refusal::Unsupported);
@@ -92,7 +92,7 @@ impl Proxy {
         parts.version = Version::HTTP_11;
         remove_hop_by_hop(&mut parts.headers);
         parts.headers.remove(PROXY_HEADER);
-        Ok(Response::from_parts(parts, AnswerBody::stream(body)))
+        Ok(Response::from_parts(parts, PassedBody::stream(body)))
     }
 }
 
@@ -105,7 +105,7 @@ enum Refusal {
 }
 
 impl Refusal {
-    fn answer(self) -> Response<AnswerBody> {
+    fn answer(self) -> Response<PassedBody> {
         let (status, kind, text) = match self {
             Self::Starting => (StatusCode::BAD_GATEWAY, PROXY_STARTING, "bad gateway: nothing listens on the port\n"),
             Self::Broken => (StatusCode::BAD_GATEWAY, PROXY_BROKEN, "bad gateway: the machine gave no answer\n"),
@@ -113,7 +113,7 @@ impl Refusal {
                 (StatusCode::NOT_IMPLEMENTED, PROXY_REFUSED, "not implemented: upgraded connections\n")
             }
         };
-        let mut response = Response::new(AnswerBody::from(text));
+        let mut response = Response::new(PassedBody::from(text));
         *response.status_mut() = status;
         let headers = response.headers_mut();
         headers.insert(HeaderName::from_static(PROXY_HEADER), HeaderValue::from_static(kind));

@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use super::body::AnswerBody;
+use super::body::PassedBody;
 
 /// Connections at once; more wait in the kernel's queue. Each has at most two sockets and some 100 KiB of buffers.
 const CONNECTIONS: usize = 1024;
@@ -29,7 +29,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Serves until dropped, which also ends the connections.
 pub(crate) async fn serve<S>(listener: TcpListener, service: S) -> Infallible
 where
-    S: tower::Service<Request<Incoming>, Response = Response<AnswerBody>, Error = Infallible>,
+    S: tower::Service<Request<Incoming>, Response = Response<PassedBody>, Error = Infallible>,
     S: Clone + Send + 'static,
     S::Future: Send,
 {

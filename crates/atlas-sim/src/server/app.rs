@@ -71,6 +71,7 @@ pub(super) struct Account {
     pub(super) balance: Option<f64>,
     /// Dollars an hour that may be spent at once.
     pub(super) spend_limit: Option<f64>,
+    // not a secret: public keys
     pub(super) ssh_keys: Vec<String>,
 }
 

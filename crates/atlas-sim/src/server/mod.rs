@@ -72,6 +72,7 @@ pub(crate) struct Setup {
     seed: u64,
     pace: Pace,
     script: Script,
+    // not a secret: it opens a simulated cloud alone
     api_key: String,
     timing: Timing,
     rate_limits: RateLimits,
@@ -197,6 +198,7 @@ pub struct RunpodConfig {
     /// A pod's HTTP ports, with `{id}` and `{port}` to be filled in.
     pub proxy_url: String,
     /// A key that may do everything.
+    // not a secret: it opens a simulated cloud alone
     pub api_key: String,
 }
 

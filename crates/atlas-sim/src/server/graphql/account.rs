@@ -83,7 +83,7 @@ fn save_template(world: &mut World, account: &str, input: &Value) -> Result<Valu
         "name": input["name"],
         "image": input["imageName"],
         "args": input["dockerArgs"].as_str().unwrap_or_default(),
-        "disk": input["containerDiskInGb"],
+        "disk": input["containerDiskInGb"].as_u64().filter(|disk| *disk > 0).unwrap_or(20),
         "env": env,
         "ports": ports,
         "registry": registry,

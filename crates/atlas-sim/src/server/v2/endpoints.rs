@@ -250,9 +250,7 @@ fn merge_template(world: &World, account: &str, body: &mut Map<String, Value>) -
     body.insert("env".to_owned(), env);
     let image = Value::from(template.image.as_str());
     body.entry("image").or_insert(image);
-    if let Some(disk) = template.disk {
-        body.entry("disk").or_insert(disk.into());
-    }
+    body.entry("disk").or_insert(template.disk.into());
     let has_command = ["args", "cmd", "entrypoint"].iter().any(|name| body.contains_key(*name));
     if !has_command && !template.command.args.is_empty() {
         body.insert("args".to_owned(), template.command.args.as_str().into());

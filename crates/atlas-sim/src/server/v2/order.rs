@@ -109,7 +109,7 @@ impl Draft {
         if !has_command {
             self.args = Some(template.command.args.clone());
         }
-        self.disk = self.disk.or(template.disk);
+        self.disk = self.disk.or(Some(template.disk));
         self.image = self.image.or_else(|| Some(template.image.clone()));
         self.ports = self.ports.or_else(|| Some(template.ports.clone()));
         self.registry = self.registry.or_else(|| template.registry.clone());

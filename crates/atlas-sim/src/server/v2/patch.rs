@@ -86,7 +86,7 @@ fn apply(world: &mut World, visit: &Visit, id: &ComputeId, mut change: Change) -
         change.image = change.image.or_else(|| Some(template.image.clone()));
         change.env = change.env.or_else(|| Some(template.env.clone()));
         change.ports = change.ports.or_else(|| Some(template.ports.clone()));
-        change.disk = change.disk.or(template.disk);
+        change.disk = change.disk.or(Some(template.disk));
     }
     check_ports(change.ports.as_deref().unwrap_or_default())?;
     if let Some(Value::String(registry)) = &change.registry

@@ -53,8 +53,8 @@ pub(in crate::server) struct Template {
     pub(in crate::server) image: String,
     #[serde(flatten)]
     pub(in crate::server) command: Command,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(in crate::server) disk: Option<u32>,
+    #[serde(default = "usual_disk")]
+    pub(in crate::server) disk: u32,
     #[serde(default)]
     pub(in crate::server) env: BTreeMap<String, String>,
     #[serde(default)]
@@ -75,6 +75,10 @@ pub(in crate::server) struct Template {
     start_jupyter: bool,
     #[serde(default)]
     allowed_cuda_versions: Vec<String>,
+}
+
+const fn usual_disk() -> u32 {
+    20
 }
 
 fn nvidia() -> String {
