@@ -11,7 +11,7 @@ use super::client::{Cloud, pod_with};
 async fn s9_8_a_pod_is_billed_by_the_hour_and_split_into_what_it_was_for() {
     let cloud = Cloud::start().await;
     let mounts = json!({ "persistent": { "size": 73, "path": "/w" } });
-    let id = cloud.rent(&pod_with(json!({ "disk": 73, "mounts": mounts }))).await;
+    let id = cloud.rent(&pod_with(&json!({ "disk": 73, "mounts": mounts }))).await;
     cloud.advance(2 * 3600);
     cloud.post(&format!("/v2/pods/{id}/action"), &json!({ "action": "stop" })).await;
     cloud.advance(3600);
@@ -41,7 +41,7 @@ async fn s9_8_bills_may_lag() {
     let mut timing = Timing::at_once();
     timing.billing_lag = Duration::from_hours(1);
     let cloud = Cloud::of(Server::builder().clock(Pace::ByHand).timing(timing)).await;
-    cloud.rent(&pod_with(json!({}))).await;
+    cloud.rent(&pod_with(&json!({}))).await;
     cloud.advance(1800);
     let count = async || cloud.get("/v2/billing/pods?bucketSize=hour").await.json()["metadata"]["recordCount"].clone();
     assert_eq!(count().await, 0);

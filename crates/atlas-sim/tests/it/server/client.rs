@@ -147,7 +147,7 @@ pub(crate) fn pod() -> Value {
 }
 
 /// The same with these fields changed; `null` takes one away.
-pub(crate) fn pod_with(change: Value) -> Value {
+pub(crate) fn pod_with(change: &Value) -> Value {
     let mut pod = pod();
     for (name, value) in change.as_object().unwrap() {
         if value.is_null() {

@@ -98,12 +98,12 @@ async fn s9_4_capacity_is_short_by_gpu_data_center_and_cloud() {
     let cloud = Cloud::start().await;
     let limit = async |body| assert_eq!(cloud.post("/admin/stock", &body).await.status, 200);
     limit(json!({ "gpu": "NVIDIA L4", "dataCenter": "EU-RO-1", "cloud": "SECURE", "count": 1 })).await;
-    let there = pod_with(json!({ "dataCenterIds": ["EU-RO-1"] }));
+    let there = pod_with(&json!({ "dataCenterIds": ["EU-RO-1"] }));
     let first = cloud.rent(&there).await;
     assert_eq!(cloud.post("/v2/pods", &there).await.problem(400), SHORT);
     // Elsewhere there is more of it, and there is more of everything else there.
     cloud.rent(&pod()).await;
-    cloud.rent(&pod_with(json!({ "dataCenterIds": ["EU-RO-1"], "gpu": { "id": "NVIDIA A40" } }))).await;
+    cloud.rent(&pod_with(&json!({ "dataCenterIds": ["EU-RO-1"], "gpu": { "id": "NVIDIA A40" } }))).await;
     let level = async || {
         let path = "/v2/catalog/gpus/NVIDIA%20L4?include=AVAILABILITY&product=POD&cloud=SECURE";
         let shown = cloud.get(path).await.json();
@@ -115,9 +115,9 @@ async fn s9_4_capacity_is_short_by_gpu_data_center_and_cloud() {
     assert_eq!(level().await, "LOW");
     cloud.rent(&there).await;
     // The same words for what nothing can fit.
-    let narrow = pod_with(json!({ "gpu": { "id": "NVIDIA L4", "minRamPerGpu": 4000 } }));
+    let narrow = pod_with(&json!({ "gpu": { "id": "NVIDIA L4", "minRamPerGpu": 4000 } }));
     assert_eq!(cloud.post("/v2/pods", &narrow).await.problem(400), SHORT);
-    assert_eq!(cloud.post("/v2/pods", &pod_with(json!({ "cloud": "COMMUNITY" }))).await.problem(400), SHORT);
+    assert_eq!(cloud.post("/v2/pods", &pod_with(&json!({ "cloud": "COMMUNITY" }))).await.problem(400), SHORT);
 }
 
 #[tokio::test]

@@ -55,7 +55,7 @@ async fn s9_3_a_pod_is_provisioned_starts_and_runs_and_only_then_has_ports() {
 async fn s9_3_a_stopped_pod_costs_nothing_as_it_says_and_its_disk_all_the_same() {
     let cloud = Cloud::start().await;
     let mounts = json!({ "persistent": { "size": 730, "path": "/workspace" } });
-    let id = cloud.rent(&pod_with(json!({ "mounts": mounts }))).await;
+    let id = cloud.rent(&pod_with(&json!({ "mounts": mounts }))).await;
     let act = async |action: &str| cloud.post(&format!("/v2/pods/{id}/action"), &json!({ "action": action })).await;
     let before = cloud.get(&format!("/v2/pods/{id}")).await.json()["ssh"]["direct"]["port"].clone();
     let stopped = act("stop").await.json();
@@ -116,7 +116,7 @@ async fn s9_3_a_container_that_exits_leaves_the_pod_running_and_its_uptime_begin
 async fn s9_5_the_environment_is_echoed_and_the_start_flags_are_not() {
     let cloud = Cloud::start().await;
     let change = json!({ "startSsh": true, "startJupyter": true, "cmd": ["/app", "--fast"], "globalNetworking": true });
-    let id = cloud.rent(&pod_with(change)).await;
+    let id = cloud.rent(&pod_with(&change)).await;
     let shown = cloud.get(&format!("/v2/pods/{id}")).await.json();
     // The account has no keys: startSsh does nothing.
     assert_eq!(shown["env"], json!({ "ATLAS_PRESHARED_KEY": "its key" }));
@@ -135,14 +135,14 @@ async fn s9_5_the_environment_is_echoed_and_the_start_flags_are_not() {
     // With keys it does.
     let keys = json!({ "keys": ["ssh-ed25519 AAAA me"] });
     assert_eq!(cloud.try_call(http::Method::PUT, "/v2/account/ssh-keys", keys.to_string()).await.unwrap().status, 200);
-    let id = cloud.rent(&pod_with(json!({ "startSsh": true }))).await;
+    let id = cloud.rent(&pod_with(&json!({ "startSsh": true }))).await;
     assert_eq!(cloud.get(&format!("/v2/pods/{id}")).await.json()["env"]["PUBLIC_KEY"], "ssh-ed25519 AAAA me");
 }
 
 #[tokio::test]
 async fn symmetric_ports_have_the_same_number_inside_and_outside() {
     let cloud = Cloud::start().await;
-    let id = cloud.rent(&pod_with(json!({ "ports": ["70000/tcp", "22/tcp"] }))).await;
+    let id = cloud.rent(&pod_with(&json!({ "ports": ["70000/tcp", "22/tcp"] }))).await;
     let shown = cloud.get(&format!("/v2/pods/{id}")).await.json();
     assert_eq!(shown["ports"], json!(["70000/tcp", "22/tcp"]));
     let port = &shown["runtime"]["ports"][0];

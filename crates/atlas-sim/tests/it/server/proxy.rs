@@ -19,7 +19,7 @@ const KEY: &[(&str, &str)] = &[("authorization", "Bearer its key")];
 #[tokio::test]
 async fn a_pod_answers_to_its_own_key_alone() {
     let cloud = Cloud::start().await;
-    let (one, two) = (cloud.rent(&pod()).await, cloud.rent(&pod_with(json!({ "env": {} }))).await);
+    let (one, two) = (cloud.rent(&pod()).await, cloud.rent(&pod_with(&json!({ "env": {} }))).await);
     let path = door(&cloud, &one);
     assert_eq!(cloud.ask(Method::GET, &path, &[], "").await.unwrap().status, 401);
     assert_eq!(cloud.get(&path).await.status, 401, "the account's key is not the pod's");
@@ -44,7 +44,7 @@ async fn a_pod_answers_to_its_own_key_alone() {
 async fn a_signed_url_admits() {
     let cloud = Cloud::start().await;
     let key = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
-    let id = cloud.rent(&pod_with(json!({ "env": { "ATLAS_SIGNING_KEY": key } }))).await;
+    let id = cloud.rent(&pod_with(&json!({ "env": { "ATLAS_SIGNING_KEY": key } }))).await;
     let url = cloud.running.config().proxy_url.replace("{id}", &id).replace("{port}", "8000") + "/count";
     let signer = UrlSigner::new(DEFAULT_KEY_ID, key.into()).unwrap();
     let signed = signer.sign("GET", &url, Timestamp::from_seconds(4_000_000_000)).unwrap();

@@ -28,11 +28,11 @@ async fn a_template_lends_what_the_body_does_not_say() {
     let path = format!("/v2/templates/{id}");
     let patched = cloud.patch(&path, &json!({ "name": "u", "env": {}, "cmd": ["other"] })).await.json();
     assert_eq!((&patched["name"], &patched["env"], &patched["cmd"]), (&json!("u"), &json!({}), &json!(["other"])));
-    let unknown = pod_with(json!({ "templateId": "none" }));
+    let unknown = pod_with(&json!({ "templateId": "none" }));
     assert_eq!(cloud.post("/v2/pods", &unknown).await.problem(404), "template not found");
     let serverless = json!({ "name": "s", "image": "i", "serverless": true });
     let serverless = cloud.post("/v2/templates", &serverless).await.json()["id"].clone();
-    cloud.post("/v2/pods", &pod_with(json!({ "templateId": serverless }))).await.problem(422);
+    cloud.post("/v2/pods", &pod_with(&json!({ "templateId": serverless }))).await.problem(422);
     let endpoint = json!({
         "name": "e", "type": "QUEUE", "gpu": { "pools": ["ADA_24"] }, "templateId": serverless,
         "scaling": { "type": "QUEUE_DELAY", "queueDelay": 4 },
@@ -53,12 +53,12 @@ async fn a_registry_in_use_stays() {
     assert_eq!(made.status, 201);
     let id = made.json()["id"].as_str().unwrap().to_owned();
     assert_eq!(made.json(), json!({ "id": id, "name": "r" }));
-    let pod = cloud.rent(&pod_with(json!({ "registry": id }))).await;
+    let pod = cloud.rent(&pod_with(&json!({ "registry": id }))).await;
     let path = format!("/v2/registries/{id}");
     cloud.delete(&path).await.problem(400);
     cloud.delete(&format!("/v2/pods/{pod}")).await;
     assert_eq!(cloud.delete(&path).await.status, 204);
-    cloud.post("/v2/pods", &pod_with(json!({ "registry": id }))).await.problem(404);
+    cloud.post("/v2/pods", &pod_with(&json!({ "registry": id }))).await.problem(404);
     cloud.post("/v2/registries", &json!({ "name": "r" })).await.problem(422);
 }
 
@@ -80,9 +80,9 @@ async fn a_network_volume_holds_its_pod_where_it_is_and_only_grows() {
     cloud.patch(&path, &json!({ "size": 5000 })).await.problem(422);
     cloud.patch(&path, &json!({})).await.problem(422);
     let mounts = json!({ "network": [{ "volumeId": id, "path": "/data" }] });
-    let elsewhere = pod_with(json!({ "mounts": mounts, "dataCenterIds": ["US-KS-2"] }));
+    let elsewhere = pod_with(&json!({ "mounts": mounts, "dataCenterIds": ["US-KS-2"] }));
     assert!(cloud.post("/v2/pods", &elsewhere).await.problem(400).contains("EU-RO-1"));
-    let pod = cloud.rent(&pod_with(json!({ "mounts": mounts }))).await;
+    let pod = cloud.rent(&pod_with(&json!({ "mounts": mounts }))).await;
     assert_eq!(cloud.get(&format!("/v2/pods/{pod}")).await.json()["dataCenterId"], "EU-RO-1");
     cloud.delete(&path).await.problem(400);
     cloud.delete(&format!("/v2/pods/{pod}")).await;

@@ -68,19 +68,19 @@ async fn s9_2_limits_stand_in_every_answer_and_are_kept() {
 async fn s9_2_a_body_that_does_not_fit_is_422_and_says_all_that_is_wrong() {
     let cloud = Cloud::start().await;
     let table: [(Value, &[&str]); 7] = [
-        (pod_with(json!({ "bogus": 1 })), &["$: additional properties 'bogus' not allowed"]),
-        (pod_with(json!({ "name": null })), &["$: missing property 'name'"]),
+        (pod_with(&json!({ "bogus": 1 })), &["$: additional properties 'bogus' not allowed"]),
+        (pod_with(&json!({ "name": null })), &["$: missing property 'name'"]),
         (
-            pod_with(json!({ "name": 7, "disk": "x" })),
+            pod_with(&json!({ "name": 7, "disk": "x" })),
             &["$.disk: got string, want integer", "$.name: got number, want string"],
         ),
-        (pod_with(json!({ "cloud": "ALL" })), &["$.cloud: value must be one of 'SECURE', 'COMMUNITY'"]),
+        (pod_with(&json!({ "cloud": "ALL" })), &["$.cloud: value must be one of 'SECURE', 'COMMUNITY'"]),
         (
-            pod_with(json!({ "gpu": { "id": "NVIDIA L4", "count": 0, "x": 1 } })),
+            pod_with(&json!({ "gpu": { "id": "NVIDIA L4", "count": 0, "x": 1 } })),
             &["$.gpu: additional properties 'x' not allowed", "$.gpu.count: minimum: got 0, want 1"],
         ),
-        (pod_with(json!({ "env": { "A": 1 } })), &["$.env.A: got number, want string"]),
-        (pod_with(json!({ "interruptible": true })), &["$: additional properties 'interruptible' not allowed"]),
+        (pod_with(&json!({ "env": { "A": 1 } })), &["$.env.A: got number, want string"]),
+        (pod_with(&json!({ "interruptible": true })), &["$: additional properties 'interruptible' not allowed"]),
     ];
     for (body, errors) in table {
         let answer = cloud.post("/v2/pods", &body).await;
@@ -115,16 +115,16 @@ async fn s9_2_rules_across_fields_are_400() {
         (json!({ "args": "a", "cmd": ["b"] }), "do not mean the same"),
     ];
     for (change, part) in table {
-        let detail = cloud.post("/v2/pods", &pod_with(change.clone())).await.problem(400);
+        let detail = cloud.post("/v2/pods", &pod_with(&change)).await.problem(400);
         assert!(detail.contains(part), "{change}: {detail}");
     }
     let ports: Vec<_> = (1..=11).map(|port| format!("{port}/http")).collect();
-    assert!(cloud.post("/v2/pods", &pod_with(json!({ "ports": ports }))).await.problem(400).contains("10 HTTP ports"));
-    let missing = pod_with(json!({ "mounts": { "network": volume } }));
+    assert!(cloud.post("/v2/pods", &pod_with(&json!({ "ports": ports }))).await.problem(400).contains("10 HTTP ports"));
+    let missing = pod_with(&json!({ "mounts": { "network": volume } }));
     assert_eq!(cloud.post("/v2/pods", &missing).await.problem(404), "network volume not found");
     // What is only unusual is taken.
     let lenient = Cloud::of(Server::builder().requires_disk(false)).await;
-    lenient.rent(&pod_with(json!({ "disk": null }))).await;
+    lenient.rent(&pod_with(&json!({ "disk": null }))).await;
 }
 
 #[tokio::test]
