@@ -247,7 +247,39 @@ impl<'h> Bench<'h> {
         Err(Broken::because(format!("machine {id} was told to end, and reads still show it alive")))
     }
 
-    /// Lets as much time pass as a create or a delete may stay invisible.
+    /// Waits until reads and listings show a machine, at most as long as a create may stay invisible.
+    pub async fn seen(&self, id: &ComputeId) {
+        let until = self.settled_at();
+        while !(self.shows(id).await && self.get(id).await.is_ok()) && self.waits(until).await {}
+    }
+
+    /// Waits until neither reads nor listings show a machine alive, at most as long as a delete may stay invisible.
+    pub async fn unseen(&self, id: &ComputeId) {
+        let until = self.settled_at();
+        let alive = |compute: Compute| compute.status != ComputeStatus::Terminated;
+        while (self.shows(id).await || self.get(id).await.is_ok_and(alive)) && self.waits(until).await {}
+    }
+
+    async fn shows(&self, id: &ComputeId) -> bool {
+        let shown = |compute: &Compute| compute.id == *id && compute.status != ComputeStatus::Terminated;
+        self.list().await.is_ok_and(|all| all.iter().any(shown))
+    }
+
+    /// When what is done now must be visible.
+    pub fn settled_at(&self) -> Timestamp {
+        self.now().plus(self.provider.traits().settle_window + PAUSE)
+    }
+
+    /// Lets a moment pass; `false`, at once, where `until` is past.
+    pub async fn waits(&self, until: Timestamp) -> bool {
+        if self.now() >= until {
+            return false;
+        }
+        self.harness.pass(PAUSE).await;
+        true
+    }
+
+    /// Lets as much time pass as a create or a delete may stay invisible: for what must *not* come to be seen.
     pub async fn settle(&self) {
         self.harness.pass(self.provider.traits().settle_window + PAUSE).await;
     }

@@ -1,6 +1,7 @@
 //! From create to end.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use atlas_core::{ComputeId, ComputeStatus, Effect, LogOptions, Money, Provider};
 use futures_util::StreamExt;
@@ -8,6 +9,9 @@ use futures_util::future::join_all;
 
 use crate::bench::{Bench, Broken, ensure, mark_of};
 use crate::case::Verdict;
+
+/// How long something that must change nothing is given to change something.
+const A_WHILE: Duration = Duration::from_secs(3);
 
 /// An id of a form that clouds use, and that none has given.
 pub(super) fn nobody() -> ComputeId {
@@ -28,7 +32,7 @@ pub(super) async fn spawn(bench: &Bench<'_>) -> Verdict {
 
 pub(super) async fn get(bench: &Bench<'_>) -> Verdict {
     let (made, _) = bench.spawn().await?;
-    bench.settle().await;
+    bench.seen(&made.id).await;
     let read = bench.get(&made.id).await?;
     ensure!(read.id == made.id, "asked for {} and got {}", made.id, read.id);
     Ok(())
@@ -58,7 +62,7 @@ pub(super) async fn terminate(bench: &Bench<'_>) -> Verdict {
 
 pub(super) async fn terminate_repeats(bench: &Bench<'_>) -> Verdict {
     let (made, _) = bench.spawn().await?;
-    bench.settle().await;
+    bench.seen(&made.id).await;
     bench.end(&made.id).await?;
     for _ in 0..2 {
         bench.provider().terminate(&bench.context(), &made.id).await?;
@@ -72,9 +76,9 @@ pub(super) async fn terminate_unknown(bench: &Bench<'_>) -> Verdict {
 
 pub(super) async fn get_gone(bench: &Bench<'_>) -> Verdict {
     let (made, _) = bench.spawn().await?;
-    bench.settle().await;
+    bench.seen(&made.id).await;
     bench.end(&made.id).await?;
-    bench.settle().await;
+    bench.unseen(&made.id).await;
     match bench.get(&made.id).await {
         Ok(compute) => {
             ensure!(compute.status == ComputeStatus::Terminated, "a machine that is gone reads {}", compute.status);
@@ -96,7 +100,7 @@ pub(super) async fn get_unknown(bench: &Bench<'_>) -> Verdict {
 
 pub(super) async fn raw(bench: &Bench<'_>) -> Verdict {
     let (made, _) = bench.spawn().await?;
-    bench.settle().await;
+    bench.seen(&made.id).await;
     let read = bench.get(&made.id).await?;
     ensure!(read.raw.is_object(), "raw holds nothing of the cloud's answer");
     Ok(())
@@ -109,8 +113,8 @@ pub(super) async fn many_at_once(bench: &Bench<'_>) -> Verdict {
     ids.sort();
     ids.dedup();
     ensure!(ids.len() == 5, "five creates at once made {} machines", ids.len());
-    bench.settle().await;
     for (compute, token) in &made {
+        bench.seen(&compute.id).await;
         let found = bench.provider().find_spawned(&bench.context(), *token).await?;
         let found: Vec<_> = found.matches.iter().map(|compute| &compute.id).collect();
         ensure!(found == [&compute.id], "token of {} was found at {found:?}", compute.id);
@@ -144,7 +148,7 @@ pub(super) async fn stop_repeats(bench: &Bench<'_>) -> Verdict {
     bench.provider().stop(&bench.context(), &made).await?;
     bench.until(&made, &ComputeStatus::Stopped).await?;
     bench.provider().stop(&bench.context(), &made).await?;
-    bench.settle().await;
+    bench.harness().pass(A_WHILE).await;
     let read = bench.get(&made).await?;
     ensure!(read.status == ComputeStatus::Stopped, "stopped twice, it is {}", read.status);
     Ok(())
@@ -163,7 +167,7 @@ pub(super) async fn start(bench: &Bench<'_>) -> Verdict {
 pub(super) async fn start_repeats(bench: &Bench<'_>) -> Verdict {
     let (made, _) = running(bench).await?;
     bench.provider().start(&bench.context(), &made).await?;
-    bench.settle().await;
+    bench.harness().pass(A_WHILE).await;
     let read = bench.get(&made).await?;
     ensure!(read.status == ComputeStatus::Running, "started while it ran, it is {}", read.status);
     Ok(())

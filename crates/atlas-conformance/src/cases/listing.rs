@@ -16,7 +16,9 @@ fn times(listed: &[Compute], wanted: &Compute) -> usize {
 async fn shows_each_once(bench: &Bench<'_>, count: usize) -> Verdict {
     let made = join_all((0..count).map(|_| bench.spawn())).await;
     let made = made.into_iter().collect::<Result<Vec<_>, _>>()?;
-    bench.settle().await;
+    for (compute, _) in &made {
+        bench.seen(&compute.id).await;
+    }
     let listed = bench.list().await?;
     for (compute, _) in &made {
         let times = times(&listed, compute);
@@ -72,16 +74,16 @@ pub(super) async fn stopped(bench: &Bench<'_>) -> Verdict {
     let (id, _) = running(bench).await?;
     bench.provider().stop(&bench.context(), &id).await?;
     let stopped = bench.until(&id, &ComputeStatus::Stopped).await?;
-    bench.settle().await;
+    bench.seen(&id).await;
     ensure!(times(&bench.list().await?, &stopped) == 1, "a listing does not show the stopped machine {id}");
     Ok(())
 }
 
 pub(super) async fn gone(bench: &Bench<'_>) -> Verdict {
     let (made, _) = bench.spawn().await?;
-    bench.settle().await;
+    bench.seen(&made.id).await;
     bench.end(&made.id).await?;
-    bench.settle().await;
+    bench.unseen(&made.id).await;
     let listed = bench.list().await?;
     let alive = listed.iter().find(|compute| compute.id == made.id && compute.status != ComputeStatus::Terminated);
     ensure!(alive.is_none(), "a listing shows machine {} alive after its end", made.id);
@@ -90,7 +92,7 @@ pub(super) async fn gone(bench: &Bench<'_>) -> Verdict {
 
 pub(super) async fn same_as_get(bench: &Bench<'_>) -> Verdict {
     let (id, _) = running(bench).await?;
-    bench.settle().await;
+    bench.seen(&id).await;
     let read = bench.get(&id).await?;
     let listed = bench.list().await?;
     let listed = listed.iter().find(|compute| compute.id == id);

@@ -17,7 +17,7 @@ async fn found(bench: &Bench<'_>, token: SpawnToken) -> Result<Vec<atlas_core::C
 pub(super) async fn kept(bench: &Bench<'_>) -> Verdict {
     let order = bench.order(bench.machine().name("a-name")).await?;
     let made = bench.place(&order).await?;
-    bench.settle().await;
+    bench.seen(&made.id).await;
     let read = mark_of(&bench.get(&made.id).await?).ok_or_else(|| Broken::because("a read gives no mark back"))?;
     let wanted = order.mark();
     ensure!(
@@ -29,7 +29,7 @@ pub(super) async fn kept(bench: &Bench<'_>) -> Verdict {
 
 pub(super) async fn long_name(bench: &Bench<'_>) -> Verdict {
     let (made, token) = bench.spawn_as(bench.machine().name("n".repeat(40))).await?;
-    bench.settle().await;
+    bench.seen(&made.id).await;
     let read = mark_of(&bench.get(&made.id).await?);
     ensure!(read.is_some_and(|mark| mark.token == token), "the token was cut with the name");
     Ok(())
@@ -38,7 +38,8 @@ pub(super) async fn long_name(bench: &Bench<'_>) -> Verdict {
 pub(super) async fn by_token(bench: &Bench<'_>) -> Verdict {
     let (made, token) = bench.spawn().await?;
     let (other, other_token) = bench.spawn().await?;
-    bench.settle().await;
+    bench.seen(&made.id).await;
+    bench.seen(&other.id).await;
     for (id, token) in [(&made.id, token), (&other.id, other_token)] {
         let found = found(bench, token).await?;
         ensure!(found == [id.clone()], "the token of {id} was found at {found:?}");
@@ -56,7 +57,7 @@ pub(super) async fn found_stopped(bench: &Bench<'_>) -> Verdict {
     let (id, token) = running(bench).await?;
     bench.provider().stop(&bench.context(), &id).await?;
     bench.until(&id, &ComputeStatus::Stopped).await?;
-    bench.settle().await;
+    bench.seen(&id).await;
     let found = found(bench, token).await?;
     ensure!(found == [id.clone()], "the token of the stopped machine {id} was found at {found:?}");
     Ok(())
@@ -77,7 +78,8 @@ async fn lost(bench: &Bench<'_>) -> Result<SpawnToken, Broken> {
 
 pub(super) async fn found_after_lost_answer(bench: &Bench<'_>) -> Verdict {
     let token = lost(bench).await?;
-    bench.settle().await;
+    let until = bench.settled_at();
+    while !found(bench, token).await.is_ok_and(|found| !found.is_empty()) && bench.waits(until).await {}
     let found = found(bench, token).await?;
     ensure!(!found.is_empty(), "the machine whose create was never answered is not found");
     Ok(())
@@ -94,7 +96,8 @@ pub(super) async fn lost_answer_not_repeated(bench: &Bench<'_>) -> Verdict {
 pub(super) async fn found_all(bench: &Bench<'_>) -> Verdict {
     bench.inject(Trouble::MakesTwo)?;
     let (_, token) = bench.spawn().await?;
-    bench.settle().await;
+    let until = bench.settled_at();
+    while !found(bench, token).await.is_ok_and(|found| found.len() == 2) && bench.waits(until).await {}
     let found = found(bench, token).await?;
     ensure!(found.len() == 2, "of two machines that bear the token, {} are found", found.len());
     Ok(())
@@ -102,9 +105,9 @@ pub(super) async fn found_all(bench: &Bench<'_>) -> Verdict {
 
 pub(super) async fn gone_not_found(bench: &Bench<'_>) -> Verdict {
     let (made, token) = bench.spawn().await?;
-    bench.settle().await;
+    bench.seen(&made.id).await;
     bench.end(&made.id).await?;
-    bench.settle().await;
+    bench.unseen(&made.id).await;
     let found = found(bench, token).await?;
     ensure!(found.is_empty(), "a machine that is gone is found at {found:?}");
     Ok(())

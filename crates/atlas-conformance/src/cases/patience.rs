@@ -11,7 +11,7 @@ use crate::harness::Trouble;
 
 pub(super) async fn timeout(bench: &Bench<'_>) -> Verdict {
     let (made, _) = bench.spawn().await?;
-    bench.settle().await;
+    bench.seen(&made.id).await;
     bench.inject(Trouble::ReadNeverAnswered)?;
     let context = bench.context().with_timeout(Duration::from_secs(1)).with_retries(0);
     let read = bench.provider().get(&context, &made.id);

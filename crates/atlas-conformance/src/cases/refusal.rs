@@ -89,7 +89,7 @@ pub(super) async fn options_reach_the_cloud(bench: &Bench<'_>) -> Verdict {
         return Err(Broken::NotProvable("the harness names no option of the provider's own".to_owned()));
     };
     let (made, _) = bench.spawn_as(bench.machine().option(name, value)).await?;
-    bench.settle().await;
+    bench.seen(&made.id).await;
     let read = bench.get(&made.id).await?;
     let (_, value, _) = bench.harness().option().ok_or_else(|| Broken::because("the harness names it no more"))?;
     let shown = read.raw.pointer(place);

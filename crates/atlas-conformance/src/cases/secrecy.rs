@@ -31,7 +31,7 @@ pub(super) async fn environment(bench: &Bench<'_>) -> Verdict {
     let (order, credentials) = bench.guarded(bench.machine().env("CANARY", canary.as_str())).await?;
     ensure!(!format!("{order:?}").contains(&canary), "the order shows its environment");
     let made = bench.place(&order).await?;
-    bench.settle().await;
+    bench.seen(&made.id).await;
     let read = bench.get(&made.id).await?;
     let listed = bench.list().await?.into_iter().find(|compute| compute.id == made.id);
     let found = bench.provider().find_spawned(&bench.context(), order.token()).await?.matches;

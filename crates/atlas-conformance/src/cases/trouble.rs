@@ -42,7 +42,9 @@ pub(super) async fn no_capacity(bench: &Bench<'_>) -> Verdict {
 
 pub(super) async fn leftover(bench: &Bench<'_>) -> Verdict {
     let (error, token) = fails(bench, Trouble::LeavesLeftover).await?;
-    bench.settle().await;
+    let until = bench.settled_at();
+    let found = async || bench.provider().find_spawned(&bench.context(), token).await;
+    while !found().await.is_ok_and(|found| !found.matches.is_empty()) && bench.waits(until).await {}
     let found = bench.provider().find_spawned(&bench.context(), token).await?;
     for compute in &found.matches {
         ensure!(
@@ -57,7 +59,7 @@ pub(super) async fn leftover(bench: &Bench<'_>) -> Verdict {
 
 pub(super) async fn key_unknown(bench: &Bench<'_>) -> Verdict {
     let (made, _) = bench.spawn().await?;
-    bench.settle().await;
+    bench.seen(&made.id).await;
     bench.inject(Trouble::KeyUnknown)?;
     match bench.get(&made.id).await {
         Ok(_) => Err(Broken::because("a read was answered although the key is unknown")),

@@ -12,7 +12,8 @@ async fn made(bench: &Bench<'_>) -> Result<(Volume, VolumeOrder), Broken> {
     bench.provider().check_volume(&request)?;
     let order = bench.volume_order(request).await?;
     let volume = bench.provider().create_volume(&bench.context(), &order).await?;
-    bench.settle().await;
+    let until = bench.settled_at();
+    while !listed(bench, &volume).await.is_ok_and(|times| times == 1) && bench.waits(until).await {}
     Ok((volume, order))
 }
 
@@ -28,7 +29,8 @@ pub(super) async fn life(bench: &Bench<'_>) -> Verdict {
     ensure!(read.id == volume.id && read.size_gb == order.request().size_gb, "the read shows {read:?}");
     ensure!(listed(bench, &volume).await? == 1, "a listing does not show the volume");
     bench.provider().delete_volume(&bench.context(), &volume.id).await?;
-    bench.settle().await;
+    let until = bench.settled_at();
+    while !listed(bench, &volume).await.is_ok_and(|times| times == 0) && bench.waits(until).await {}
     ensure!(listed(bench, &volume).await? == 0, "a listing shows the volume after it was deleted");
     Ok(())
 }
@@ -58,7 +60,8 @@ pub(super) async fn delete_repeats(bench: &Bench<'_>) -> Verdict {
     let (volume, _) = made(bench).await?;
     for _ in 0..3 {
         bench.provider().delete_volume(&bench.context(), &volume.id).await?;
-        bench.settle().await;
+        let until = bench.settled_at();
+        while !listed(bench, &volume).await.is_ok_and(|times| times == 0) && bench.waits(until).await {}
     }
     Ok(())
 }
