@@ -47,9 +47,9 @@ pub(crate) fn request(request: &ComputeRequest, traits: &Traits) -> Result<()> {
     request.only(UNDERSTOOD)?;
     request.needs(traits)?;
     if request.gpu.is_empty() {
-        cpu(request)?
+        cpu(request)?;
     } else {
-        gpu(request)?
+        gpu(request)?;
     }
     if request.volume_gb.is_some() && request.network_volume_id.is_some() {
         return Err(Error::validation("volume_gb and network_volume_id are both set; RunPod mounts one of them"));

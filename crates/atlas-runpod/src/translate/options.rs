@@ -84,16 +84,15 @@ mod tests {
             merge(&mut merged, &over);
             let again = { let mut again = merged.clone(); merge(&mut again, &over); again };
             prop_assert_eq!(&again, &merged);
-            match (&base, &over) {
-                (Value::Object(base), Value::Object(over)) => {
-                    for (name, value) in base.iter().filter(|(name, _)| !over.contains_key(*name)) {
-                        prop_assert_eq!(&merged[name], value);
-                    }
-                    for name in over.keys() {
-                        prop_assert!(merged.get(name).is_some());
-                    }
-                }
-                _ => prop_assert_eq!(&merged, &over),
+            let (Value::Object(base), Value::Object(over)) = (&base, &over) else {
+                prop_assert_eq!(&merged, &over);
+                return Ok(());
+            };
+            for (name, value) in base.iter().filter(|(name, _)| !over.contains_key(*name)) {
+                prop_assert_eq!(&merged[name], value);
+            }
+            for name in over.keys() {
+                prop_assert!(merged.get(name).is_some());
             }
         }
     }

@@ -18,9 +18,14 @@ use crate::config::ProxyUrl;
 /// Describes a pod. One that cannot be read in full is described as far as it can, so that it is never overlooked; one
 /// without an id is an error.
 pub(crate) fn describe(provider: &ProviderId, proxy: &ProxyUrl, answer: Value) -> Result<Compute> {
+    let id = answer.get("id").and_then(Value::as_str).filter(|id| !id.is_empty());
+    let Some(id) = id else {
+        let error = Error::new(ErrorKind::Decode, "the cloud described a pod without an id");
+        return Err(error.with_effect(Effect::Unknown));
+    };
     let mut compute = match Pod::deserialize(&answer) {
         Ok(pod) => full(provider, proxy, &pod),
-        Err(_) => bare(provider, &answer)?,
+        Err(_) => bare(provider, id, &answer),
     };
     compute.mark = mark::of(&answer);
     compute.raw = redacted(answer);
@@ -47,14 +52,11 @@ fn full(provider: &ProviderId, proxy: &ProxyUrl, pod: &Pod<'_>) -> Compute {
 }
 
 /// Only what stands out of all doubt.
-fn bare(provider: &ProviderId, answer: &Value) -> Result<Compute> {
+fn bare(provider: &ProviderId, id: &str, answer: &Value) -> Compute {
     let text = |name: &str| answer.get(name).and_then(Value::as_str);
-    let id = text("id").filter(|id| !id.is_empty()).ok_or_else(|| {
-        Error::new(ErrorKind::Decode, "the cloud described a pod without an id").with_effect(Effect::Unknown)
-    })?;
     let mut compute = Compute::new(provider, KIND, ComputeId::new(id), status(text("status").unwrap_or_default()));
     compute.name = text("name").map(str::to_owned);
-    Ok(compute)
+    compute
 }
 
 /// RunPod's word for what a pod is doing. It says nothing of the container: one whose command ended is started again, and

@@ -209,7 +209,7 @@ async fn the_time_of_the_call_bounds_all_candidates_together() {
     let cloud = ScriptedTransport::new().reply(200, both.clone()).reply(200, both).then(slow).then(Reply::never());
     let rig = account(&cloud);
     let order = rig.order(ComputeRequest::gpu("l4").image("i").name("box")).await;
-    let began = tokio::time::Instant::now();
+    let began = stopwatch();
     let bounded = CallContext::new().with_timeout(Duration::from_secs(10));
     let error = rig.runpod.spawn(&bounded, &order).await.unwrap_err();
     assert_eq!((error.kind(), error.effect()), (ErrorKind::Timeout, Effect::Unknown));
@@ -388,7 +388,7 @@ async fn c5_options_are_merged_last_and_may_not_change_what_is_atlass_own() {
 
 #[tokio::test]
 async fn c6_what_runpod_cannot_honour_is_refused_by_name_and_nothing_is_sent() {
-    let many_ports = (1..=11).fold(l4(), |request, port| request.http_port(port));
+    let many_ports = (1..=11).fold(l4(), ComputeRequest::http_port);
     let many_variables = (0..50).fold(l4(), |request, index| request.env(format!("V{index}"), "x"));
     let cases = [
         (l4().spot(true), ErrorKind::Unsupported, "no longer sells spot"),

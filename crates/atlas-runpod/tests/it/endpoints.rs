@@ -133,7 +133,7 @@ async fn trap_20_a_new_environment_keeps_the_mark() {
     let id = EndpointId::new("ep1");
     let env = BTreeMap::from([("NEW".to_owned(), Secret::new("v"))]);
     rig.runpod.update_endpoint(&context(), &id, &EndpointChange::new().env(env)).await.unwrap();
-    let change = EndpointChange::new().workers(Workers::new(1, 2)).timeout(Duration::from_secs(60));
+    let change = EndpointChange::new().workers(Workers::new(1, 2)).timeout(Duration::from_mins(1));
     rig.runpod.update_endpoint(&context(), &id, &change).await.unwrap();
     assert!(rig.runpod.update_endpoint(&context(), &id, &EndpointChange::new()).await.is_err());
     insta::assert_snapshot!(rig.sent(), @r#"

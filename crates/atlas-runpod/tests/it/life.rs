@@ -284,7 +284,7 @@ async fn trap_25_a_call_waits_for_the_longest_window_that_is_used_up() {
         .header("retry-after", "1")
         .header("ratelimit", r#""minute";r=0;t=12, "hour";r=0;t=40, "day";r=9;t=45012"#);
     let cloud = ScriptedTransport::new().then(limited).reply(200, running().to_string());
-    let began = tokio::time::Instant::now();
+    let began = stopwatch();
     account(&cloud).runpod.get(&context(), &id()).await.unwrap();
     assert!(began.elapsed().as_secs() >= 40, "{:?}", began.elapsed());
 
@@ -292,7 +292,7 @@ async fn trap_25_a_call_waits_for_the_longest_window_that_is_used_up() {
     let last = Reply::new(200, running().to_string()).header("ratelimit", r#""minute";r=0;t=9"#);
     let cloud = ScriptedTransport::new().then(last).reply(200, running().to_string());
     let rig = account(&cloud);
-    let began = tokio::time::Instant::now();
+    let began = stopwatch();
     for _ in 0..2 {
         rig.runpod.get(&context(), &id()).await.unwrap();
     }

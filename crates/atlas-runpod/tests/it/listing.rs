@@ -168,7 +168,7 @@ async fn the_bound_of_a_call_holds_for_all_pages_together() {
     let slow = |next: &str| Reply::new(200, page(&[pod(next)], Some(next))).after(std::time::Duration::from_secs(4));
     let cloud = ["a", "b", "c", "d"].iter().fold(ScriptedTransport::new(), |cloud, next| cloud.then(slow(next)));
     let rig = account(&cloud);
-    let began = tokio::time::Instant::now();
+    let began = stopwatch();
     let bounded = CallContext::new().with_timeout(std::time::Duration::from_secs(10));
     let error = rig.runpod.list(&bounded, &ComputeFilter::all()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Timeout);

@@ -170,3 +170,16 @@ pub(crate) fn centers() -> String {
     json!({"dataCenters": [center("EU-RO-1", "EUROPE"), center("EU-FR-1", "EUROPE"), center("US-CA-2", "NORTH_AMERICA")]})
         .to_string()
 }
+
+/// How much of tokio's time has passed since it was made.
+pub(crate) struct Stopwatch(TokioClock);
+
+impl Stopwatch {
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.0.monotonic()
+    }
+}
+
+pub(crate) fn stopwatch() -> Stopwatch {
+    Stopwatch(TokioClock::new(Timestamp::EPOCH))
+}
