@@ -454,3 +454,11 @@ async fn trap_01_rest_v1_is_never_called() {
         account(&cloud).runpod.get(&CallContext::new().with_retries(0), &ComputeId::new("p1")).await.unwrap_err();
     assert!(!error.is_not_found(), "{error}");
 }
+
+#[tokio::test]
+async fn trap_30_spot_is_unsupported_and_says_why() {
+    let rig = account(&ScriptedTransport::new());
+    let error = rig.spawn(l4().spot(true)).await.unwrap_err();
+    assert_eq!((error.kind(), error.effect(), rig.cloud.count()), (ErrorKind::Unsupported, Effect::NotSent, 0));
+    assert!(error.to_string().contains("RunPod no longer sells spot"), "{error}");
+}
