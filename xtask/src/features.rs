@@ -25,6 +25,7 @@ const PURITIES: &[Purity] = &[
             "tracing-subscriber",
             "atlas-machines-local",
             "atlas-machines-pod",
+            "atlas-machines-runpod",
             "atlas-machines-sim",
             "atlas-machines-orchestrator",
         ],
@@ -32,7 +33,27 @@ const PURITIES: &[Purity] = &[
     Purity {
         what: "feature `local` alone brings no other provider and no orchestrator",
         selection: &["-p", "atlas-machines", "--no-default-features", "--features", "local", "--edges", "normal,build"],
-        never: &["atlas-machines-sim", "atlas-machines-orchestrator", "redb", "reqwest"],
+        never: &["atlas-machines-runpod", "atlas-machines-sim", "atlas-machines-orchestrator", "redb", "reqwest"],
+    },
+    Purity {
+        what: "feature `runpod` alone brings no other provider, no orchestrator and no store",
+        selection: &[
+            "-p",
+            "atlas-machines",
+            "--no-default-features",
+            "--features",
+            "runpod",
+            "--edges",
+            "normal,build",
+        ],
+        never: &[
+            "atlas-machines-local",
+            "atlas-machines-pod",
+            "atlas-machines-sim",
+            "atlas-machines-orchestrator",
+            "redb",
+            "yaml_serde",
+        ],
     },
     Purity {
         what: "feature `orchestrator` alone brings no provider, no store on disk, no YAML and no HTTP client",

@@ -117,7 +117,7 @@ fn an_unknown_machine_is_not_found() {
 fn no_provider_lists_the_known_ones() {
     let home = Home::new();
     insta::assert_snapshot!(home.run(&["get", "x"]).err, @"
-    error: no provider is named and no default is configured; known are local, mock
+    error: no provider is named and no default is configured; known are local, mock, runpod
     hint: name one with --provider, or set ATLAS_DEFAULT_PROVIDER
     ");
 }
