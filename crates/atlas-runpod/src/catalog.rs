@@ -16,6 +16,9 @@ use crate::translate::{catalog, create};
 const FLAVOURS: Duration = Duration::from_secs(30);
 const PLACES: Duration = Duration::from_mins(10);
 
+/// How long a create waits for the order of its candidates: without it they stand in the user's.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// What is kept of the catalog beside the GPUs.
 #[derive(Debug)]
 pub(crate) struct Kept {
@@ -40,7 +43,13 @@ async fn keep<T: Send + Sync + 'static>(
     scope: Scope,
     ask: impl Future<Output = Result<T>>,
 ) -> Result<Arc<T>> {
-    cache.try_get_with(scope, async { ask.await.map(Arc::new) }).await.map_err(|error| (*error).clone())
+    // On the heap: the cache's own futures are large, and would make every create's so.
+    Box::pin(cache.try_get_with(scope, async { ask.await.map(Arc::new) })).await.map_err(|error| (*error).clone())
+}
+
+/// What comes soon enough, and well.
+async fn soon<T>(ask: impl Future<Output = Result<T>>) -> Option<T> {
+    tokio::time::timeout(PATIENCE, ask).await.ok()?.ok()
 }
 
 impl RunPod {
@@ -51,19 +60,19 @@ impl RunPod {
             let community = self.api().gpus(context, Cloud::Community.native(), count, None).await?;
             Ok(catalog::gpu_types(&[(Cloud::Secure, secure), (Cloud::Community, community)]))
         };
-        self.gpus().get(self.part(context, &count.to_string()), ask).await
+        Box::pin(self.gpus().get(self.part(context, &count.to_string()), ask)).await
     }
 
     /// What to try for a request, in which order. A catalog that cannot be read costs the order, not the machine.
     pub(crate) async fn candidates(&self, context: &CallContext, request: &ComputeRequest) -> Result<Vec<Candidate>> {
         let places = self.places(context, request).await?;
         if request.gpu.is_empty() {
-            let flavours = self.flavours(context, create::vcpus(request)).await.ok();
+            let flavours = soon(self.flavours(context, create::vcpus(request))).await;
             return candidates::cpus(request, flavours.as_deref().map(Vec::as_slice), &places);
         }
         let natives = candidates::natives(request)?;
         let catalog = if candidates::need_catalog(request, &natives) {
-            self.gpu_types(context, request.gpu_count.unwrap_or(1)).await.ok()
+            soon(self.gpu_types(context, request.gpu_count.unwrap_or(1))).await
         } else {
             None
         };

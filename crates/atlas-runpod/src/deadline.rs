@@ -30,12 +30,22 @@ impl<'a> Deadline<'a> {
         self.until.map(|until| until.saturating_sub(self.clock.monotonic()))
     }
 
+    /// Runs what only reads, however many calls it makes, within the time that is left.
+    pub(crate) async fn reading<T>(&self, reads: impl Future<Output = Result<T>>) -> Result<T> {
+        let Some(left) = self.left() else { return reads.await };
+        tokio::time::timeout(left, reads).await.unwrap_or_else(|_| Err(ran_out()))
+    }
+
     /// The context of the next call. With no time left nothing may be sent.
     pub(crate) fn context(&self) -> Result<CallContext> {
         match self.left() {
             None => Ok(self.context.clone()),
-            Some(Duration::ZERO) => Err(Error::timeout("the time for this ran out").with_effect(Effect::NotSent)),
+            Some(Duration::ZERO) => Err(ran_out()),
             Some(left) => Ok(self.context.clone().with_timeout(left)),
         }
     }
+}
+
+fn ran_out() -> Error {
+    Error::timeout("the time for this ran out").with_effect(Effect::NotSent)
 }

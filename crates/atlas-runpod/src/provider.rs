@@ -8,6 +8,7 @@ use atlas_core::{
 };
 
 use crate::account::RunPod;
+use crate::deadline::Deadline;
 use crate::translate::{check, mark, volume};
 
 #[async_trait]
@@ -78,7 +79,7 @@ impl Provider for RunPod {
     }
 
     async fn list_gpu_types(&self, context: &CallContext) -> Result<Vec<GpuType>> {
-        let types = self.gpu_types(context, 1).await;
+        let types = Deadline::of(self.clock(), context).reading(self.gpu_types(context, 1)).await;
         types.map(|types| types.to_vec()).map_err(|error| self.named(error, "list_gpu_types"))
     }
 

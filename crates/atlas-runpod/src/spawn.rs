@@ -23,7 +23,7 @@ impl RunPod {
         self.check(order.request())?;
         self.refuse_expired(order.not_after())?;
         let deadline = Deadline::of(self.clock(), context);
-        let candidates = self.candidates(&deadline.context()?, order.request()).await;
+        let candidates = deadline.reading(self.candidates(&deadline.context()?, order.request())).await;
         // Only reads were sent so far.
         let candidates = candidates.map_err(|error| error.with_effect(Effect::NotSent))?;
         let plan = Plan::of(order);

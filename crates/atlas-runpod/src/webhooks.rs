@@ -39,7 +39,7 @@ const REMEMBERED: usize = 4096;
 
 /// Takes what RunPod tells, as a tower service: put it behind any path of an HTTP server.
 ///
-/// Give [`url`](Self::url) to a job's `webhook`. For each job that is over, once, `handle` gets the job as RunPod describes
+/// Give what [`webhook_url`] makes to a job's `webhook`. For each job that is over, once, `handle` gets the job as RunPod describes
 /// it to this account. Where it fails, RunPod is told to try again, which it does twice, ten seconds apart.
 ///
 /// | answer | when |

@@ -305,6 +305,23 @@ async fn the_catalog_is_asked_once_for_many_and_its_failure_costs_the_order_only
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_catalog_that_hangs_holds_no_machine_up() {
+    let cloud = ScriptedTransport::new().then(Reply::never()).reply(201, created().to_string());
+    let rig = account(&cloud);
+    let began = stopwatch();
+    rig.spawn(ComputeRequest::gpu("l4").image("i").name("box")).await.unwrap();
+    assert_eq!(began.elapsed().as_secs(), 10);
+
+    // Where it is needed, the time of the call bounds it.
+    let cloud = ScriptedTransport::new().then(Reply::never());
+    let rig = account(&cloud);
+    let order = rig.order(l4().region("FR")).await;
+    let began = stopwatch();
+    let error = rig.runpod.spawn(&CallContext::new().with_timeout(Duration::from_secs(5)), &order).await.unwrap_err();
+    assert_eq!((began.elapsed().as_secs(), error.kind(), error.effect()), (5, ErrorKind::Timeout, Effect::NotSent));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_region_hint_becomes_data_centres() {
     let cloud = ScriptedTransport::new().reply(200, centers()).reply(201, created().to_string());
     let rig = account(&cloud);
