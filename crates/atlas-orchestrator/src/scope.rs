@@ -26,9 +26,9 @@ impl Inner {
         // A listing that shows the very machine under the new scope proves that both are the same account.
         let Some(compute) = &rental.compute else { return Ok(false) };
         let Ok(all) = self.bounded(provider.list(&self.call(), &ComputeFilter::all())).await else { return Ok(false) };
-        let shows_it = all.iter().any(|listed| {
-            listed.id == *compute && listed.mark.as_ref().is_some_and(|mark| mark.token == rental.mark.token)
-        });
+        let shows_it = all
+            .iter()
+            .any(|listed| listed.id == *compute && listed.mark().is_some_and(|mark| mark.token == rental.mark.token));
         if shows_it {
             self.join_scopes(provider.id(), &[scope, rental.scope.clone()]).await?;
         }

@@ -133,7 +133,7 @@ fn check_answer(
     let refuse = |message: String| {
         Err(atlas_core::Error::validation(message).with_effect(Effect::Rejected).with_leftover(compute.id.clone()))
     };
-    if compute.mark.as_ref().is_none_or(|mark| {
+    if compute.mark().is_none_or(|mark| {
         mark.token != order.token()
             || mark.deployment != order.mark().deployment
             || mark.installation != order.mark().installation
@@ -199,7 +199,7 @@ pub(super) async fn write_answer(
     match answer {
         Ok(compute) => {
             bind(&mut rental, &compute.id, compute.cost_per_hour, now);
-            rental.was_marked = compute.mark.is_some();
+            rental.was_marked = compute.mark().is_some();
             if let Some(session) = session.as_mut()
                 && hold(inner, &mut session.record, &rental)
             {

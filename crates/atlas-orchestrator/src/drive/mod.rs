@@ -11,7 +11,7 @@ mod watch;
 
 use std::sync::Arc;
 
-use atlas_core::{ComputeStatus, Mark};
+use atlas_core::{Compute, ComputeStatus};
 
 use crate::books::{Expect, Read, read_rental, read_session};
 use crate::inner::Inner;
@@ -58,8 +58,8 @@ pub(crate) async fn drive(inner: &Arc<Inner>, claim: Claim) -> Result<()> {
 
 /// Whether what was read under a rental's machine id may be a machine of somebody else: it bears another valid token,
 /// or none where it bore ours before, so the cloud has used the id again (rule P4).
-fn is_strangers(found: Option<&Mark>, rental: &RentalRecord) -> bool {
-    found.map_or(rental.was_marked, |mark| mark.token != rental.mark.token)
+fn is_strangers(found: &Compute, rental: &RentalRecord) -> bool {
+    found.mark().map_or(rental.was_marked, |mark| mark.token != rental.mark.token)
 }
 
 /// Whether a read proves that the machine is gone.

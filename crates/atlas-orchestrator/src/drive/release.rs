@@ -102,8 +102,8 @@ async fn look(
     let scope = provider.scope(&inner.call());
     match inner.bounded(provider.get(&inner.call(), compute)).await {
         Ok(found) if is_gone(&found.status) => return Ok(Look::Gone),
-        Ok(found) if is_strangers(found.mark.as_ref(), rental) => {
-            return if found.mark.is_some() || is_nowhere(inner, provider, rental, compute).await? {
+        Ok(found) if is_strangers(&found, rental) => {
+            return if found.mark().is_some() || is_nowhere(inner, provider, rental, compute).await? {
                 Ok(Look::Gone)
             } else {
                 Ok(Look::Doubtful)
@@ -111,7 +111,7 @@ async fn look(
         }
         Ok(found) => {
             rental.was_read = true;
-            rental.was_marked |= found.mark.is_some();
+            rental.was_marked |= found.mark().is_some();
             rental.absence.seen();
             return Ok(if found.status == ComputeStatus::Terminating { Look::Ending } else { Look::There });
         }
@@ -124,7 +124,7 @@ async fn look(
     if matches!(provider.traits().gone, GoneRule::TwoNotFounds { .. }) {
         let all = inner.bounded(provider.list(&inner.call(), &ComputeFilter::all())).await?;
         match all.iter().find(|listed| listed.id == *compute && !is_gone(&listed.status)) {
-            Some(listed) if !is_strangers(listed.mark.as_ref(), rental) => {
+            Some(listed) if !is_strangers(listed, rental) => {
                 rental.absence.seen();
                 return Ok(Look::There);
             }

@@ -43,7 +43,7 @@ pub(crate) async fn watch(inner: &Arc<Inner>, held: &Held, rental: Read<RentalRe
     }
     let watched = Watched { inner, held, rental, session, provider };
     match inner.bounded(watched.provider.get(&inner.call(), &compute)).await {
-        Ok(found) if is_strangers(found.mark.as_ref(), &watched.rental.record) => watched.missing(&compute).await,
+        Ok(found) if is_strangers(&found, &watched.rental.record) => watched.missing(&compute).await,
         Ok(found) if is_gone(&found.status) => watched.gone(&compute).await,
         Ok(found) => watched.seen(found).await,
         Err(error) if error.is_not_found() => watched.missing(&compute).await,
@@ -91,7 +91,7 @@ impl Watched<'_> {
         let was_missing = rental.missing_since.take().is_some();
         rental.absence.seen();
         rental.was_read = true;
-        rental.was_marked |= compute.mark.as_ref().is_some_and(|mark| mark.token == rental.mark.token);
+        rental.was_marked |= compute.mark().is_some_and(|mark| mark.token == rental.mark.token);
         let input = match self.input(&compute).await {
             Ok(input) => input,
             Err(error) => return put_off(self.inner, self.held, self.rental, &error, Duration::ZERO).await,

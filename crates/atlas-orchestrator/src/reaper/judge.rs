@@ -42,7 +42,7 @@ pub(crate) fn judge(
     listed: &BTreeSet<ComputeId>,
     known: Known<'_>,
 ) -> Verdict {
-    let Some(mark) = compute.mark.as_ref().filter(|mark| mark.deployment == *deployment) else {
+    let Some(mark) = compute.mark().filter(|mark| mark.deployment == *deployment) else {
         return Verdict::Foreign;
     };
     if compute.status == ComputeStatus::Terminated {

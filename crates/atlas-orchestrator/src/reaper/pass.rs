@@ -109,7 +109,7 @@ async fn look(
     before: Option<Read<Sighting>>,
     options: ReapOptions,
 ) -> Result<Option<FindingKind>> {
-    let Some(mark) = &compute.mark else { return Ok(None) };
+    let Some(mark) = compute.mark() else { return Ok(None) };
     let rental = match find_rental(inner, mark.token, &compute.id).await {
         Ok(rental) => Ok(rental),
         Err(Error::Unreadable { .. }) => Err(()),
@@ -313,7 +313,7 @@ impl Seen<'_> {
 
 /// A rental for a machine that the store does not know; `None` if it bears no mark.
 pub(crate) fn rental_for(inner: &Inner, provider: &ProviderId, compute: &Compute) -> Result<Option<RentalRecord>> {
-    let Some(mark) = compute.mark.clone() else { return Ok(None) };
+    let Some(mark) = compute.mark() else { return Ok(None) };
     let now = inner.now();
     let account = inner.account(provider)?;
     let mut accrual = Accrual::begin(compute.created_at.map_or(now, |made| made.min(now)), None);

@@ -315,3 +315,19 @@ async fn o2_history_14_a_deployment_whose_name_begins_like_ours_is_not_ours() {
         ours.cloud.list(&atlas_core::CallContext::new(), &atlas_core::ComputeFilter::all()).await.unwrap().len() == 1
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn o2_a_provider_that_sets_only_the_name_has_its_machines_known() {
+    let world = World::new();
+    world.witness.show(|compute| compute.mark = None);
+    let orchestrator = world.open().await;
+    let session = ready(&orchestrator, "ada").await;
+    keep_alive(&orchestrator, &session, minutes(10)).await;
+    assert_eq!(view(&session).await.phase, Phase::Ready);
+    let report = orchestrator.reap(act()).await.unwrap();
+    assert_eq!(report.findings[0].kind, FindingKind::Tracked);
+    orchestrator.end(session.id()).await.unwrap();
+    session.ended().await.unwrap();
+    assert_eq!(world.cloud.ledger().rents.len(), 1);
+    assert!(world.cloud.live().is_empty());
+}
