@@ -25,7 +25,7 @@ const FORGOTTEN_AT_ONCE: usize = 4;
 /// How long a row rests whose drive failed in the store, so that a broken store is not hammered.
 const AFTER_STORE_FAILURE: Duration = Duration::from_millis(200);
 
-/// The longest the loop sleeps without looking: a net under the notifications.
+/// How often the store is asked what is due in each room, whatever was told: a net under the notifications.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
 
 /// How often both clocks are stored although nobody was touched: a process that is started again every few minutes
@@ -83,11 +83,16 @@ fn rooms(inner: &Inner, scale: Scale) -> Vec<Arc<Room>> {
 pub(crate) async fn run(inner: Arc<Inner>, scale: Scale) {
     let rooms = rooms(&inner, scale);
     let freed = Arc::new(Notify::new());
-    for room in &rooms {
-        inner.books.agenda().note(&room.queue, Timestamp::EPOCH);
-    }
+    let mut asked_all: Option<Timestamp> = None;
     let mut first = 0;
     loop {
+        // At first, and again and again: the agenda is only what this process was told, the store knows what is due.
+        if asked_all.is_none_or(|asked| inner.now().since(asked) >= LONGEST_SLEEP) {
+            asked_all = Some(inner.now());
+            for room in &rooms {
+                inner.books.agenda().note(&room.queue, Timestamp::EPOCH);
+            }
+        }
         for step in 0..rooms.len() {
             // Another room comes first each time, so that none is always last.
             let room = &rooms[(first + step) % rooms.len()];

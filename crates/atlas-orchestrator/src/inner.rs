@@ -240,6 +240,22 @@ impl Inner {
         Some(Duration::from_millis(self.idle.now(self.clock.monotonic()).saturating_sub(last)))
     }
 
+    /// Runs what a caller asked for in a task of ours, so that it is carried through whatever becomes of the caller: a
+    /// web framework drops its handler when the browser goes away (rule P14).
+    pub(crate) async fn owned<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T>> + Send + 'static,
+    ) -> Result<T> {
+        match self.tasks.spawn(work).await {
+            Ok(done) => done,
+            Err(broken) => match broken.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                // Its runtime is being shut down under it.
+                Err(_) => Err(Error::Closed),
+            },
+        }
+    }
+
     /// A pause before the next try, spread so that many who failed together do not come back together.
     pub(crate) fn pause(&self, failures: u32) -> Duration {
         let pause = self.policy.pause(failures);

@@ -43,7 +43,8 @@ pub(crate) async fn reap_regularly(inner: Arc<Inner>) {
 impl Orchestrator {
     /// One reconciliation now (rules O4, O5): what is ended, what was seen once, what is alien, and why.
     pub async fn reap(&self, options: ReapOptions) -> Result<ReapReport> {
-        reap(&self.inner, options).await
+        let inner = self.inner.clone();
+        self.inner.owned(async move { reap(&inner, options).await }).await
     }
 
     /// Drives only what is searched for and what is being ended, until `timeout` is over: for an orchestrator that was
@@ -66,9 +67,14 @@ impl Orchestrator {
     /// Takes a machine in that bears the mark of this deployment and that this store does not know: from now on it is a
     /// plain rental, watched and priced, and no reaper ends it.
     pub async fn adopt(&self, provider: &ProviderId, compute: &ComputeId) -> Result<Adopted> {
+        let (this, provider, compute) = (self.clone(), provider.clone(), compute.clone());
+        self.inner.owned(async move { this.take_in(&provider, &compute).await }).await
+    }
+
+    async fn take_in(&self, provider: &ProviderId, compute: &ComputeId) -> Result<Adopted> {
         let account = self.inner.account(provider)?;
         let found = self.inner.bounded(account.get(&self.inner.call(), compute)).await?;
-        let mark = found.mark.as_ref().filter(|mark| mark.deployment == self.inner.deployment);
+        let mark = found.mark().filter(|mark| mark.deployment == self.inner.deployment);
         if mark.is_none() {
             let message = format!("machine {compute} does not bear the mark of deployment {}", self.inner.deployment);
             return Err(Error::validation(message));
@@ -108,6 +114,11 @@ impl Orchestrator {
         if why.trim().is_empty() {
             return Err(Error::validation("say why the rental is written off: it is the only evidence there will be"));
         }
+        let (this, why) = (self.clone(), why.to_owned());
+        self.inner.owned(async move { this.close_by_hand(rental, &why).await }).await
+    }
+
+    async fn close_by_hand(&self, rental: RentalId, why: &str) -> Result<()> {
         loop {
             let Some(read) = self.inner.books.rental(rental).await? else {
                 let message = format!("no rental {rental} is known here");
@@ -140,6 +151,7 @@ impl Orchestrator {
             return Err(Error::Core(atlas_core::Error::not_found(format!("no rental {rental} is known here"))));
         };
         let scopes = [account.scope(&self.inner.call()), read.record.scope];
-        self.inner.join_scopes(provider, &scopes).await
+        let (inner, provider) = (self.inner.clone(), provider.clone());
+        self.inner.owned(async move { inner.join_scopes(&provider, &scopes).await }).await
     }
 }

@@ -60,15 +60,20 @@ impl Orchestrator {
             return Err(Error::validation("the key is empty, longer than 256 bytes, or has control characters"));
         }
         self.check(&request)?;
+        let (this, key) = (self.clone(), key.to_owned());
+        self.inner.owned(async move { this.revisit_or_create(&key, &request).await }).await
+    }
+
+    async fn revisit_or_create(&self, key: &str, request: &SessionRequest) -> Result<Session> {
         let mut tries = 0;
         loop {
             if let Some(read) = self.inner.books.session_of_key(key).await? {
-                if let Some(session) = self.revisit(&read.record, &request).await? {
+                if let Some(session) = self.revisit(&read.record, request).await? {
                     return Ok(session);
                 }
             } else {
                 self.inner.check_breakers(Some(key)).await?;
-                match self.create(Some(key), &request).await {
+                match self.create(Some(key), request).await {
                     Err(Error::Commit(CommitError::Conflict { .. })) => {}
                     made => return made,
                 }
@@ -87,8 +92,12 @@ impl Orchestrator {
     /// [`ensure`](Self::ensure) where that may happen.
     pub async fn start(&self, request: SessionRequest) -> Result<Session> {
         self.check(&request)?;
-        self.inner.check_breakers(request.user.as_deref()).await?;
-        self.create(None, &request).await
+        let this = self.clone();
+        let work = async move {
+            this.inner.check_breakers(request.user.as_deref()).await?;
+            this.create(None, &request).await
+        };
+        self.inner.owned(work).await
     }
 
     /// Says that a session is in use. No await, no disk: call it as often as you like.
@@ -138,7 +147,8 @@ impl Orchestrator {
     /// As [`end`](Self::end), with who asked and why for the receipt.
     pub async fn end_because(&self, session: &SessionId, why: &str, asked_by: &str) -> Result<()> {
         let receipt = Receipt::new(Reason::Asked, why, asked_by, self.inner.now());
-        self.inner.end_session(*session, &receipt).await.map(|_| ())
+        let (inner, session) = (self.inner.clone(), *session);
+        self.inner.owned(async move { inner.end_session(session, &receipt).await.map(drop) }).await
     }
 
     /// Says that a session's user has left: it ends after `grace`, unless it is touched meanwhile. Whoever is touched by
@@ -150,21 +160,27 @@ impl Orchestrator {
         if grace > LONGEST_GRACE {
             return Err(Error::validation("a grace is a year at most"));
         }
-        self.inner.leave(*session, grace).await
+        let (inner, session) = (self.inner.clone(), *session);
+        self.inner.owned(async move { inner.leave(session, grace).await }).await
     }
 
     /// Stops a session's machine, keeping its disk. Idle time stands still until [`resume`](Self::resume); its lifetime
     /// does not. Returns when that is durable.
     pub async fn stop(&self, session: &SessionId) -> Result<()> {
-        self.switch(*session, rental::Input::Stop).await
+        let (this, session) = (self.clone(), *session);
+        self.inner.owned(async move { this.switch(session, rental::Input::Stop).await }).await
     }
 
     /// Starts a session's stopped machine again, under the same keys and a new endpoint. Returns when that is durable.
     pub async fn resume(&self, session: &SessionId) -> Result<()> {
-        self.switch(*session, rental::Input::Start).await?;
-        // Whoever had left is here again.
-        self.inner.activity.touch(session, self.inner.idle.stamp());
-        Ok(())
+        let (this, session) = (self.clone(), *session);
+        let work = async move {
+            this.switch(session, rental::Input::Start).await?;
+            // Whoever had left is here again.
+            this.inner.activity.touch(&session, this.inner.idle.stamp());
+            Ok(())
+        };
+        self.inner.owned(work).await
     }
 
     /// All sessions that live or are ending.

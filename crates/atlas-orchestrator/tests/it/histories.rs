@@ -252,7 +252,7 @@ async fn history_17_a_row_of_a_kind_that_is_not_known_stops_nothing() {
     assert_eq!(orchestrator.exposure().await.unwrap().items.len(), 1);
 }
 
-async fn write(world: &World, row: Row) {
+pub(crate) async fn write(world: &World, row: Row) {
     let mut commit = Commit::new(WriteId::new(world.clock.now(), &SeededEntropy::new(row.key.kind.code().into())));
     commit.ops.push(Op::Put(row));
     world.store.commit(commit).await.unwrap();
