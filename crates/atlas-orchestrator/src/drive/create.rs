@@ -153,6 +153,9 @@ fn check_answer(
 }
 
 /// Writes what became of a create. Nothing may be lost here: what cannot be written is undone.
+///
+/// But not while the orchestrator closes: then the store is refused to this process because the next one has it or will,
+/// and that one may have found the machine by its token and be serving it.
 async fn record_answer(
     inner: &Arc<Inner>,
     provider: &Arc<dyn Provider>,
@@ -174,6 +177,10 @@ async fn record_answer(
         }
     }
     let Some(machine) = machine else { return };
+    if inner.closing.is_cancelled() {
+        tracing::warn!(rental = %token, compute = %machine, "closed before a create could be recorded: the next opening finds it");
+        return;
+    }
     // The rental stays open on disk: whoever reads it next searches for the token, and proves or ends what it finds.
     let ended = inner.bounded(provider.terminate(&inner.call(), &machine)).await;
     tracing::error!(rental = %token, compute = %machine, ended = ended.is_ok(),

@@ -6,7 +6,7 @@ use atlas_orchestrator::store::Kind;
 use atlas_orchestrator::store::suite::FaultyStore;
 use atlas_orchestrator::{Phase, Reason};
 
-use crate::world::{World, pass, ready, request, seconds, view};
+use crate::world::{World, keep_alive, minutes, pass, ready, request, seconds, view};
 
 #[tokio::test(start_paused = true)]
 async fn p14_whoever_drops_an_ensure_a_stop_or_an_end_stops_nothing() {
@@ -46,4 +46,23 @@ async fn p14_what_nobody_was_told_of_is_found_all_the_same() {
     crate::histories::write(&world, row).await;
     pass(seconds(32)).await;
     assert_eq!(view(&session).await.receipt.unwrap().reason, Reason::Lifetime);
+}
+
+#[tokio::test(start_paused = true)]
+async fn p14_a_create_under_way_at_shutdown_is_found_and_served_by_the_next_opening() {
+    for patience in [0, 2] {
+        let mut world = World::with(|cloud| cloud.create_takes(seconds(5)));
+        let orchestrator = world.open().await;
+        let id = *orchestrator.ensure("ada", request()).await.unwrap().id();
+        pass(seconds(1)).await;
+        orchestrator.shutdown(seconds(patience)).await.unwrap();
+        let next = world.succeed().await;
+        let session = next.session(id).await.unwrap();
+        session.ready().await.unwrap();
+        // The last one's create is answered meanwhile, and cannot be written.
+        keep_alive(&next, &session, minutes(5)).await;
+        assert_eq!(view(&session).await.phase, Phase::Ready);
+        assert_eq!(world.cloud.ledger().rents.len(), 1);
+        assert_eq!(world.cloud.live().len(), 1);
+    }
 }
