@@ -23,7 +23,7 @@ impl RentalRecord {
         let releases = next != self.state() && matches!(next, rental::State::Unfound | rental::State::Releasing);
         if releases {
             self.phase = RentalPhase::Releasing { receipt: receipt.clone() };
-            self.missing_since = None;
+            self.settle_doubt();
             self.succeeded();
         }
         releases
@@ -32,7 +32,7 @@ impl RentalRecord {
     /// Closes it by proof.
     pub(crate) fn close(&mut self, proof: Proof, at: Timestamp) {
         self.phase = RentalPhase::Closed { proof, at };
-        self.missing_since = None;
+        self.settle_doubt();
         self.accrual.close(at);
         self.succeeded();
     }

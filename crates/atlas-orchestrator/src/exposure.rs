@@ -55,7 +55,7 @@ pub enum Why {
         /// What the cloud said last.
         last_error: Option<String>,
     },
-    /// It is held, and its cloud does not find it.
+    /// It is held, and its cloud does not find it, or says that it is over: not believed yet.
     Missing,
     /// It is held, and its account cannot be used.
     Unreachable {
@@ -167,7 +167,7 @@ fn exposed_rental(inner: &Inner, row: &crate::store::Row) -> Option<Exposed> {
         RentalPhase::Releasing { receipt } => {
             (Why::Releasing { failures: rental.failures, last_error: rental.last_error.clone() }, receipt.at)
         }
-        RentalPhase::Held { .. } => match (rental.missing_since, broken) {
+        RentalPhase::Held { .. } => match (rental.doubted_since(), broken) {
             (Some(since), _) => (Why::Missing, since),
             (None, Some(error)) => (Why::Unreachable { error }, rental.opened_at),
             (None, None) => return None,

@@ -48,8 +48,6 @@ pub(crate) struct Inner {
     pub(crate) installation: Installation,
     /// When the store was made: one that is new ends no alien (rule O5).
     pub(crate) store_made_at: Timestamp,
-    /// This opening of the store, by random number.
-    pub(crate) opening: u64,
     pub(crate) keys: Keys,
     pub(crate) policy: Policy,
     pub(crate) probe: Option<Arc<dyn Probe>>,
@@ -87,8 +85,6 @@ pub(crate) struct Parts {
 
 impl Inner {
     pub(crate) fn new(parts: Parts) -> Self {
-        let mut opening = [0; 8];
-        parts.entropy.fill(&mut opening);
         Self {
             books: parts.books,
             activity: parts.activity,
@@ -98,7 +94,6 @@ impl Inner {
             deployment: parts.deployment,
             installation: parts.installation,
             store_made_at: parts.store_made_at,
-            opening: u64::from_le_bytes(opening),
             keys: parts.keys,
             policy: parts.policy,
             probe: parts.probe,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use atlas_core::{Compute, Proof, proof};
+use atlas_core::{Compute, Intent, Proof, proof};
 
 use super::create::{bind, hold};
 use super::{Held, put_off};
@@ -113,18 +113,18 @@ async fn bind_found(inner: &Arc<Inner>, held: &Held, rental: Read<RentalRecord>,
 /// Another machine of the same create: a rental of its own, without a holder.
 pub(crate) fn twin_of(rental: &RentalRecord, twin: u16, compute: &Compute, now: atlas_auth::Timestamp) -> RentalRecord {
     let evidence = format!("machine {} bears the token of a create that has its machine already", compute.id);
+    let RentalRecord { mark, provider, scope, opened_at, not_after, .. } = rental.clone();
+    let intent = Intent::machine(mark, &provider, scope, opened_at, not_after);
     let mut accrual = rental::Accrual::begin(now, None);
     accrual.bound(now, compute.cost_per_hour);
     RentalRecord {
         id: RentalId { token: rental.id.token, twin },
-        holder: Holder::Nobody,
         phase: RentalPhase::Releasing { receipt: Receipt::new(Reason::Failed, evidence, "atlas", now) },
         compute: Some(compute.id.clone()),
         was_read: true,
         was_marked: true,
         accrual,
-        generation: 0,
-        ..rental.clone()
+        ..RentalRecord::open(&intent, Holder::Nobody)
     }
 }
 

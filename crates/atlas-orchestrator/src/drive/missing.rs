@@ -1,7 +1,9 @@
-//! A held machine that is not found: missing first, lost late, and moved if it has only a new id (rule P5).
+//! A held machine that is not found, or said to be terminated: missing first, lost late, and moved if it has only a new
+//! id (rule P5).
 
 use std::time::Duration;
 
+use atlas_auth::Timestamp;
 use atlas_core::{Compute, ComputeId};
 
 use super::put_off;
@@ -17,6 +19,15 @@ use crate::store::{Cursor, Kind, Range};
 
 /// From how many missing machines on an account counts as the likelier cause (rule P5).
 const MANY: u64 = 3;
+
+/// What a read says of a machine that it does not show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Silence {
+    /// It is not there, or a stranger has its id.
+    NotFound,
+    /// It is terminated.
+    Terminated,
+}
 
 impl Watched<'_> {
     /// The machine goes, and its holder loses it.
@@ -54,15 +65,9 @@ impl Watched<'_> {
         Ok(())
     }
 
-    /// A read says that the machine is gone: somebody or something else ended it.
-    pub(super) async fn gone(self, compute: &ComputeId) -> Result<()> {
-        self.free_holder(Reason::Lost, format!("the cloud says that machine {compute} is terminated")).await
-    }
-
-    /// The machine is not found: not lost yet (P5).
-    pub(super) async fn missing(mut self, compute: &ComputeId) -> Result<()> {
+    /// The machine is not shown: not lost yet, and perhaps only moved (P5).
+    pub(super) async fn silent(self, compute: &ComputeId, silence: Silence) -> Result<()> {
         let inner = self.inner;
-        let now = inner.now();
         let found = match inner.bounded(self.provider.find_spawned(&inner.call(), self.rental.record.mark.token)).await
         {
             Ok(found) => found,
@@ -77,35 +82,66 @@ impl Watched<'_> {
         if let Some(moved) = matches.into_iter().next() {
             return self.rebind(moved).await;
         }
+        let first = self.rental.record.doubted_since().is_none();
+        match silence {
+            Silence::Terminated => self.terminated(compute, first).await,
+            Silence::NotFound => self.missing(compute, found.complete, first).await,
+        }
+    }
+
+    /// A read says that it is terminated, and no listing shows it elsewhere.
+    async fn terminated(mut self, compute: &ComputeId, first: bool) -> Result<()> {
+        let now = self.inner.now();
+        if self.is_believed_over(now) {
+            let evidence = format!("the cloud says that machine {compute} is terminated");
+            return self.free_holder(Reason::Lost, evidence).await;
+        }
+        let due = self.hear_again(now);
+        let what = first.then(|| self.event(What::Missing { compute: compute.clone() }));
+        self.write_silence(due, what).await
+    }
+
+    async fn missing(mut self, compute: &ComputeId, complete: bool, first: bool) -> Result<()> {
+        let inner = self.inner;
+        let now = inner.now();
         let rental = &mut self.rental.record;
         let scope = rental.scope.clone();
         rental.absence.missing(now, &scope, &scope);
-        if found.complete {
+        if complete {
             rental.absence.unlisted(now, &scope, &scope);
         }
-        let first = rental.missing_since.is_none();
         let since = *rental.missing_since.get_or_insert(now);
         let missing_for = now.since(since);
         let long_enough = missing_for >= inner.policy.lost_after
-            && found.complete
+            && complete
             && rental.absence.proves_gone(self.provider.traits(), rental.opened_at, rental.was_read);
         if long_enough && !many_missing(inner, &self.rental.record).await? {
             let evidence = format!("machine {compute} was not found for {}", words(missing_for));
             return self.free_holder(Reason::Lost, evidence).await;
         }
         let again = inner.policy.watch_interval.min(inner.policy.lost_after / 4);
-        let due = now.plus(again);
-        let mut change = inner.books.change().under(&self.held.key, self.held.fence);
-        let id = self.rental.record.id;
-        let session = self.session.as_ref().map(|read| read.record.id);
-        if first {
-            let what = What::Missing { compute: compute.clone() };
-            change = change.event(&Event::of_rental(now, session, id, what));
+        let event = if first {
+            Some(self.event(What::Missing { compute: compute.clone() }))
         } else if long_enough && missing_for < inner.policy.lost_after + again {
             // Told once: what is missing for days must not fill the events.
             let machines = count(inner, &self.rental.record, "missing").await?;
             let what = What::ManyMissing { provider: self.rental.record.provider.clone(), machines };
-            change = change.event(&Event::of_deployment(now, what));
+            Some(Event::of_deployment(now, what))
+        } else {
+            None
+        };
+        self.write_silence(now.plus(again), event).await
+    }
+
+    fn event(&self, what: What) -> Event {
+        let session = self.session.as_ref().map(|read| read.record.id);
+        Event::of_rental(self.inner.now(), session, self.rental.record.id, what)
+    }
+
+    async fn write_silence(self, due: Timestamp, event: Option<Event>) -> Result<()> {
+        let mut change = self.inner.books.change().under(&self.held.key, self.held.fence);
+        if let Some(event) = &event {
+            change = change.event(event);
         }
         change.rental(&self.rental.record, Expect::At(self.rental.version), Some(due)).commit().await?;
         Ok(())
@@ -115,7 +151,7 @@ impl Watched<'_> {
     async fn rebind(mut self, moved: Compute) -> Result<()> {
         let rental = &mut self.rental.record;
         rental.compute = Some(moved.id.clone());
-        rental.missing_since = None;
+        rental.settle_doubt();
         rental.absence.seen();
         let power = match rental.power() {
             Some(Power::Up) | None => Power::Starting,
@@ -144,7 +180,7 @@ impl Watched<'_> {
 }
 
 /// The session waits for another machine.
-fn replace(session: &mut SessionRecord, now: atlas_auth::Timestamp) -> bool {
+fn replace(session: &mut SessionRecord, now: Timestamp) -> bool {
     let (next, _) = session::step(session.state(), session::Input::Replace);
     if next != session::State::Waiting {
         return false;

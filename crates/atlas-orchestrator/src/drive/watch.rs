@@ -4,8 +4,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use atlas_auth::Timestamp;
 use atlas_core::{Compute, ComputeId, ComputeStatus, ErrorKind, Provider, probe};
 
+use super::missing::Silence;
 use super::{Held, is_gone, is_strangers, put_off};
 use crate::books::{Expect, Read};
 use crate::events::{Event, What};
@@ -43,10 +45,10 @@ pub(crate) async fn watch(inner: &Arc<Inner>, held: &Held, rental: Read<RentalRe
     }
     let watched = Watched { inner, held, rental, session, provider };
     match inner.bounded(watched.provider.get(&inner.call(), &compute)).await {
-        Ok(found) if is_strangers(&found, &watched.rental.record) => watched.missing(&compute).await,
-        Ok(found) if is_gone(&found.status) => watched.gone(&compute).await,
+        Ok(found) if is_strangers(&found, &watched.rental.record) => watched.silent(&compute, Silence::NotFound).await,
+        Ok(found) if is_gone(&found.status) => watched.silent(&compute, Silence::Terminated).await,
         Ok(found) => watched.seen(found).await,
-        Err(error) if error.is_not_found() => watched.missing(&compute).await,
+        Err(error) if error.is_not_found() => watched.silent(&compute, Silence::NotFound).await,
         Err(error) => {
             let at_least = error.retry_after().unwrap_or_default();
             put_off(inner, held, watched.rental, &error, at_least).await
@@ -83,12 +85,19 @@ pub(super) struct Watched<'a> {
     pub(super) provider: Arc<dyn Provider>,
 }
 
+/// What a read shows of a held machine.
+struct Seen {
+    power: Power,
+    published: Option<Published>,
+    /// Since when reads say that it is over.
+    over_since: Option<Timestamp>,
+}
+
 impl Watched<'_> {
     /// The machine is there.
     pub(super) async fn seen(mut self, compute: Compute) -> Result<()> {
         let now = self.inner.now();
         let rental = &mut self.rental.record;
-        let was_missing = rental.missing_since.take().is_some();
         rental.absence.seen();
         rental.was_read = true;
         rental.was_marked |= compute.mark().is_some_and(|mark| mark.token == rental.mark.token);
@@ -97,6 +106,9 @@ impl Watched<'_> {
             Err(error) => return put_off(self.inner, self.held, self.rental, &error, Duration::ZERO).await,
         };
         self.count(&compute, input);
+        if input == Input::Over && !self.is_believed_over(now) {
+            return self.doubt(now).await;
+        }
         let rental = &mut self.rental.record;
         let (next, actions) = rental::step(rental.state(), input);
         if actions.contains(&Action::Start) {
@@ -105,7 +117,6 @@ impl Watched<'_> {
         if let Some(error) = self.act(actions, &compute.id).await {
             return put_off(self.inner, self.held, self.rental, &error, error.retry_after().unwrap_or_default()).await;
         }
-        let found = was_missing.then(|| What::Found { compute: compute.id.clone() });
         match next {
             State::Releasing => {
                 let how = if compute.status == ComputeStatus::Failed { "broke" } else { "ended by itself" };
@@ -115,10 +126,31 @@ impl Watched<'_> {
             State::Held(power) => {
                 let published = self.publish(power, actions, &compute);
                 let due = now.plus(self.next_read(power));
-                self.write(power, published, due, found).await
+                let seen = Seen { power, published, over_since: None };
+                self.write(seen, due, Some(compute.id)).await
             }
             State::Open | State::Unfound | State::Closed => self.write_back(now).await,
         }
+    }
+
+    /// Whether reads have said for long enough that the machine is over. Begins to count if this is the first.
+    pub(super) fn is_believed_over(&mut self, now: Timestamp) -> bool {
+        let since = *self.rental.record.over_since.get_or_insert(now);
+        now.since(since) >= self.inner.policy.over_after
+    }
+
+    /// When what is said of its end must be heard again.
+    pub(super) fn hear_again(&self, now: Timestamp) -> Timestamp {
+        let believed = self.rental.record.over_since.map_or(now, |since| since.plus(self.inner.policy.over_after));
+        believed.min(now.plus(self.inner.policy.watch_interval))
+    }
+
+    /// One read says that it is over: it is somebody's, so another one must say so too (promise 2).
+    async fn doubt(self, now: Timestamp) -> Result<()> {
+        let RentalPhase::Held { power, published } = self.rental.record.phase.clone() else { return Ok(()) };
+        let due = self.hear_again(now);
+        let over_since = self.rental.record.over_since;
+        self.write(Seen { power, published, over_since }, due, None).await
     }
 
     /// What a read means. Only a machine that is starting is asked whether it answers.
@@ -237,27 +269,25 @@ impl Watched<'_> {
         }
     }
 
-    /// Writes what was seen, with what it means for the session.
-    async fn write(
-        self,
-        power: Power,
-        published: Option<Published>,
-        due: atlas_auth::Timestamp,
-        event: Option<What>,
-    ) -> Result<()> {
+    /// Writes what was seen, with what it means for the session; `there` is the machine, if that is beyond doubt.
+    async fn write(self, seen: Seen, due: Timestamp, there: Option<ComputeId>) -> Result<()> {
+        let Seen { power, published, over_since } = seen;
         let Read { record: mut rental, version } = self.rental;
         let inner = self.inner;
         let now = inner.now();
         let before = self.session.as_ref().map(|read| crate::view::phase(&read.record, Some(&rental)));
         let old_generation = rental.published().map(|published| published.generation);
+        let found = there.filter(|_| rental.missing_since.is_some()).map(|compute| What::Found { compute });
         rental.phase = RentalPhase::Held { power, published };
+        rental.settle_doubt();
+        rental.over_since = over_since;
         rental.succeeded();
         let id = rental.id;
         let generation = rental.published().map(|published| published.generation);
         let mut change = inner.books.change().under(&self.held.key, self.held.fence);
         change = change.rental(&rental, Expect::At(version), Some(due));
         let session_id = self.session.as_ref().map(|read| read.record.id);
-        if let Some(what) = event {
+        if let Some(what) = found {
             change = change.event(&Event::of_rental(now, session_id, id, what));
         }
         let mut became_ready = false;
@@ -297,7 +327,7 @@ impl Watched<'_> {
         Ok(())
     }
 
-    async fn write_back(self, due: atlas_auth::Timestamp) -> Result<()> {
+    async fn write_back(self, due: Timestamp) -> Result<()> {
         let change = self.inner.books.change().under(&self.held.key, self.held.fence);
         change.rental(&self.rental.record, Expect::At(self.rental.version), Some(due)).commit().await?;
         Ok(())

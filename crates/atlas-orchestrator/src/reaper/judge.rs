@@ -34,7 +34,7 @@ pub(crate) enum Known<'a> {
     Unreadable,
 }
 
-/// `listed` is all that the same listing shows: a held machine that is not in it may be this one under a new id (P5),
+/// `listed` is all that the same listing shows standing: a held machine that is not in it may be this one under a new id (P5),
 /// and then it is its holder's.
 pub(crate) fn judge(
     compute: &Compute,

@@ -311,9 +311,9 @@ async fn check_books(seed: u64, world: &World, orchestrator: &Orchestrator, live
     assert!(world.rows(Kind::SIGHTING).await.is_empty());
 }
 
-/// Each quarter runs beside the others. `ATLAS_SEEDS` sets how many there are in all; 32 otherwise.
+/// Each quarter runs beside the others. `ATLAS_SEEDS` sets how many there are in all; 16 otherwise.
 async fn quarter(first: u64) {
-    let seeds = std::env::var("ATLAS_SEEDS").ok().and_then(|text| text.parse().ok()).unwrap_or(32);
+    let seeds = std::env::var("ATLAS_SEEDS").ok().and_then(|text| text.parse().ok()).unwrap_or(16);
     for seed in (first..seeds).step_by(4) {
         random_lives(seed).await;
     }

@@ -9,6 +9,7 @@ mod events;
 mod histories;
 mod leaving;
 mod life;
+mod loss;
 mod mortal;
 mod ownership;
 mod promises;

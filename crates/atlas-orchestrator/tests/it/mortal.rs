@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use atlas_core::{
-    CallContext, Capability, Compute, ComputeFilter, ComputeId, ComputeRequest, Error, Found, LogOptions, LogStream,
-    Provider, ProviderId, Result, Scope, SpawnOrder, SpawnToken, Traits,
+    CallContext, Capability, Compute, ComputeFilter, ComputeId, ComputeRequest, ComputeStatus, Error, Found,
+    LogOptions, LogStream, Provider, ProviderId, Result, Scope, SpawnOrder, SpawnToken, Traits,
 };
 use atlas_orchestrator::store::{Cursor, Key, Kind, MemoryStore, Range, RowKey, Store};
 use atlas_sim::{Mock, Operation};
@@ -24,6 +24,7 @@ pub(crate) struct Witness {
     all_left_over: AtomicBool,
     shown: Mutex<Option<fn(&mut Compute)>>,
     panics: Mutex<BTreeMap<Operation, u32>>,
+    remembered: Mutex<Vec<ComputeId>>,
 }
 
 impl Witness {
@@ -50,6 +51,15 @@ impl Witness {
     /// The next `times` calls of this operation panic.
     pub(crate) fn panic_in(&self, operation: Operation, times: u32) {
         self.panics.lock().unwrap().insert(operation, times);
+    }
+
+    /// From now on reads show this id as terminated.
+    pub(crate) fn remember_terminated(&self, id: &ComputeId) {
+        self.remembered.lock().unwrap().push(id.clone());
+    }
+
+    fn remembers(&self, id: &ComputeId) -> bool {
+        self.remembered.lock().unwrap().contains(id)
     }
 
     fn maybe_panic(&self, operation: Operation) {
@@ -105,6 +115,12 @@ impl Mortal {
             std::future::pending::<()>().await;
         }
         answer
+    }
+
+    fn terminated(&self, id: &ComputeId) -> Compute {
+        let mut compute = Compute::new(self.id(), self.traits().kind, id.clone(), ComputeStatus::Terminated);
+        compute.mark = self.cloud.machines().first().and_then(Compute::mark);
+        compute
     }
 
     fn left_over(&self, error: Error, order: &SpawnOrder) -> Error {
@@ -169,6 +185,9 @@ impl Provider for Mortal {
     async fn get(&self, context: &CallContext, id: &ComputeId) -> Result<Compute> {
         self.alive(async {
             self.witness.maybe_panic(Operation::Get);
+            if self.witness.remembers(id) {
+                return Ok(self.terminated(id));
+            }
             self.cloud.get(context, id).await.map(|compute| self.witness.alter(compute))
         })
         .await
@@ -178,7 +197,9 @@ impl Provider for Mortal {
         self.alive(async {
             self.witness.maybe_panic(Operation::List);
             let all = self.cloud.list(context, filter).await?;
-            Ok(all.into_iter().map(|compute| self.witness.alter(compute)).collect())
+            let gone = self.witness.remembered.lock().unwrap().clone();
+            let gone = gone.iter().map(|id| self.terminated(id));
+            Ok(all.into_iter().map(|compute| self.witness.alter(compute)).chain(gone).collect())
         })
         .await
     }
