@@ -13,8 +13,8 @@ use atlas_core::{
     SpawnToken, TokenKind, probe,
 };
 
-use super::Held;
 use super::intents::StoreIntents;
+use super::{Held, twin_of};
 use crate::books::{Expect, Read};
 use crate::events::{Event, What};
 use crate::inner::{Inner, Keys};
@@ -162,9 +162,9 @@ async fn record_answer(
     token: SpawnToken,
     answer: atlas_core::Result<Compute>,
 ) {
-    let machine = match &answer {
-        Ok(compute) => Some(compute.id.clone()),
-        Err(error) => error.leftovers().first().cloned(),
+    let machines = match &answer {
+        Ok(compute) => vec![compute.id.clone()],
+        Err(error) => error.leftovers().to_vec(),
     };
     for attempt in 0..WRITE_TRIES {
         match write_answer(inner, token, &answer).await {
@@ -176,15 +176,16 @@ async fn record_answer(
             }
         }
     }
-    let Some(machine) = machine else { return };
     if inner.closing.is_cancelled() {
-        tracing::warn!(rental = %token, compute = %machine, "closed before a create could be recorded: the next opening finds it");
+        tracing::warn!(rental = %token, "closed before a create could be recorded: the next opening finds it");
         return;
     }
     // The rental stays open on disk: whoever reads it next searches for the token, and proves or ends what it finds.
-    let ended = inner.bounded(provider.terminate(&inner.call(), &machine)).await;
-    tracing::error!(rental = %token, compute = %machine, ended = ended.is_ok(),
-        "a machine whose rental cannot be written was told to end");
+    for machine in machines {
+        let ended = inner.bounded(provider.terminate(&inner.call(), &machine)).await;
+        tracing::error!(rental = %token, compute = %machine, ended = ended.is_ok(),
+            "a machine whose rental cannot be written was told to end");
+    }
 }
 
 pub(super) async fn write_answer(
@@ -215,9 +216,14 @@ pub(super) async fn write_answer(
             }
         }
         Err(error) if !error.leftovers().is_empty() => {
-            // Something exists all the same: it is bound so that it can be ended by its id.
-            if let Some(leftover) = error.leftovers().first() {
-                bind(&mut rental, leftover, None, now);
+            // Something exists all the same: each is bound, the further ones to twins, so that it is ended by its id.
+            for (twin, leftover) in (0..).zip(error.leftovers()) {
+                if twin == 0 {
+                    bind(&mut rental, leftover, None, now);
+                } else {
+                    let twin = twin_of(&rental, twin, leftover, None, now);
+                    change = change.rental(&twin, Expect::New, Some(now));
+                }
             }
             rental.last_error = Some(error.to_string());
             if let Some(read) = session.as_mut() {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use atlas_core::{Compute, Intent, Proof, proof};
+use atlas_core::{Compute, ComputeId, Intent, Money, Proof, proof};
 
 use super::create::{bind, hold};
 use super::{Held, put_off};
@@ -93,7 +93,11 @@ async fn bind_found(inner: &Arc<Inner>, held: &Held, rental: Read<RentalRecord>,
     rental.was_marked = true;
     let mut change = inner.books.change().urgent().under(&held.key, held.fence);
     for (twin, other) in (1..).zip(matches) {
-        let twin = twin_of(&rental, twin, &other, now);
+        let twin = RentalRecord {
+            was_read: true,
+            was_marked: true,
+            ..twin_of(&rental, twin, &other.id, other.cost_per_hour, now)
+        };
         change = change.rental(&twin, Expect::New, Some(now));
     }
     change = change.rental(&rental, Expect::At(version), Some(now));
@@ -111,18 +115,22 @@ async fn bind_found(inner: &Arc<Inner>, held: &Held, rental: Read<RentalRecord>,
 }
 
 /// Another machine of the same create: a rental of its own, without a holder.
-pub(crate) fn twin_of(rental: &RentalRecord, twin: u16, compute: &Compute, now: atlas_auth::Timestamp) -> RentalRecord {
-    let evidence = format!("machine {} bears the token of a create that has its machine already", compute.id);
+pub(crate) fn twin_of(
+    rental: &RentalRecord,
+    twin: u16,
+    compute: &ComputeId,
+    price: Option<Money>,
+    now: atlas_auth::Timestamp,
+) -> RentalRecord {
+    let evidence = format!("machine {compute} is of a create that has its machine already");
     let RentalRecord { mark, provider, scope, opened_at, not_after, .. } = rental.clone();
     let intent = Intent::machine(mark, &provider, scope, opened_at, not_after);
     let mut accrual = rental::Accrual::begin(now, None);
-    accrual.bound(now, compute.cost_per_hour);
+    accrual.bound(now, price);
     RentalRecord {
         id: RentalId { token: rental.id.token, twin },
         phase: RentalPhase::Releasing { receipt: Receipt::new(Reason::Failed, evidence, "atlas", now) },
-        compute: Some(compute.id.clone()),
-        was_read: true,
-        was_marked: true,
+        compute: Some(compute.clone()),
         accrual,
         ..RentalRecord::open(&intent, Holder::Nobody)
     }

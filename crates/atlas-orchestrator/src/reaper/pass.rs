@@ -219,7 +219,8 @@ impl Seen<'_> {
             id
         } else {
             let twin = self.free_twin(&record).await?;
-            let twin = twin_of(&record, twin, self.compute, now);
+            let twin = twin_of(&record, twin, &self.compute.id, self.compute.cost_per_hour, now);
+            let twin = RentalRecord { was_read: true, was_marked: true, ..twin };
             // The rental that was judged must stand as it was judged, for its holder's sake.
             let guard = crate::store::Guard::Version(crate::store::RowKey::rental(record.id.to_string()), version);
             change = change.guard(guard).rental(&twin, Expect::New, Some(now));

@@ -370,3 +370,22 @@ async fn seen_four_crashes_in_five_seconds_end_nobody() {
     }
     assert_eq!(world.cloud.ledger().rents.len(), 200);
 }
+
+#[tokio::test(start_paused = true)]
+async fn history_11_each_of_several_leftovers_is_ended_by_its_id() {
+    let world = World::new();
+    world.witness.name_all_left_over();
+    world.cloud.inject(Rule::on(Operation::Spawn, Fault::Duplicates));
+    world.cloud.inject(Rule::on(Operation::Spawn, Fault::LeavesLeftover));
+    // What a cloud leaves over need not bear our mark, so no search and no reaper would find it.
+    world.cloud.inject(Rule::on(Operation::Find, Fault::Errs).always());
+    world.cloud.inject(Rule::on(Operation::List, Fault::Errs).always());
+    let orchestrator = world.open().await;
+    let session = orchestrator.ensure("ada", request()).await.unwrap();
+    let ended = session.ended().await.unwrap();
+    assert_eq!(ended.receipt.unwrap().reason, Reason::Failed);
+    pass(minutes(1)).await;
+    assert_eq!(world.cloud.ledger().rents.len(), 2);
+    assert!(world.cloud.live().is_empty());
+    assert!(orchestrator.exposure().await.unwrap().items.is_empty());
+}
