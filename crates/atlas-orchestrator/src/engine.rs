@@ -2,20 +2,22 @@
 //!
 //! A restart is this loop starting again. Nothing in it remembers anything that the store does not know.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use atlas_auth::Timestamp;
+use futures_util::FutureExt as _;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
 use crate::activity::Unstored;
-use crate::books::{Lane, forget_queue, sessions_queue};
+use crate::books::{Expect, Lane, Read, forget_queue, read_rental, sessions_queue};
 use crate::drive::drive;
 use crate::events::{Event, What};
 use crate::inner::Inner;
-use crate::store::{Claim, CommitError, Queue};
+use crate::store::{Claim, CommitError, Fence, Kind, Queue, Row};
 use crate::time::TICK;
 use crate::{Error, Result};
 
@@ -116,6 +118,27 @@ pub(crate) async fn run(inner: Arc<Inner>, scale: Scale) {
     }
 }
 
+/// One place in a room, free again however its drive ends.
+#[derive(Debug)]
+struct Slot {
+    room: Arc<Room>,
+    freed: Arc<Notify>,
+}
+
+impl Slot {
+    fn take(room: &Arc<Room>, freed: &Arc<Notify>) -> Self {
+        room.running.fetch_add(1, Ordering::AcqRel);
+        Self { room: room.clone(), freed: freed.clone() }
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.room.running.fetch_sub(1, Ordering::AcqRel);
+        self.freed.notify_one();
+    }
+}
+
 /// Claims what is due in one room, as far as there is space, and drives it in tasks of its own.
 async fn fill(inner: &Arc<Inner>, room: &Arc<Room>, freed: &Arc<Notify>) {
     let space = room.limit.saturating_sub(room.running.load(Ordering::Acquire));
@@ -128,14 +151,10 @@ async fn fill(inner: &Arc<Inner>, room: &Arc<Room>, freed: &Arc<Notify>) {
                 inner.books.agenda().note(&room.queue, next);
             }
             for claim in claimed.claims {
-                room.running.fetch_add(1, Ordering::AcqRel);
-                let (inner, room, freed) = (inner.clone(), room.clone(), freed.clone());
+                let slot = Slot::take(room, freed);
+                let inner = inner.clone();
                 let tasks = inner.tasks.clone();
-                tasks.spawn(async move {
-                    drive_one(&inner, &room.queue, claim).await;
-                    room.running.fetch_sub(1, Ordering::AcqRel);
-                    freed.notify_one();
-                });
+                tasks.spawn(async move { drive_one(&inner, &slot.room.queue, claim).await });
             }
         }
         Err(error) => {
@@ -146,8 +165,13 @@ async fn fill(inner: &Arc<Inner>, room: &Arc<Room>, freed: &Arc<Notify>) {
 }
 
 async fn drive_one(inner: &Arc<Inner>, queue: &Queue, claim: Claim) {
-    let (key, fence) = (claim.row.key.clone(), claim.fence);
-    let Err(error) = drive(inner, claim).await else { return };
+    let (row, fence) = (claim.row.clone(), claim.fence);
+    let key = row.key.clone();
+    let driven = match unless_it_panics(drive(inner, claim)).await {
+        Ok(driven) => driven,
+        Err(panic) => rest(inner, row, fence, &panic).await,
+    };
+    let Err(error) = driven else { return };
     let pause = match &error {
         // Somebody else changed it: look at it again at once.
         Error::Commit(CommitError::Conflict { .. } | CommitError::Fenced(_)) => Duration::ZERO,
@@ -168,6 +192,38 @@ async fn drive_one(inner: &Arc<Inner>, queue: &Queue, claim: Claim) {
         tracing::warn!(row = %key, %error, "a claim could not be given back; it ends with its lease");
     }
     inner.books.agenda().note(queue, inner.now());
+}
+
+/// Runs what calls code that is not ours, such as a provider: one that panics must cost nobody else anything (P16).
+pub(crate) async fn unless_it_panics<T>(work: impl Future<Output = T>) -> std::result::Result<T, String> {
+    AssertUnwindSafe(work).catch_unwind().await.map_err(|panic| {
+        let words = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+        let words = words.or_else(|| panic.downcast_ref::<String>().cloned());
+        format!("it panicked: {}", words.unwrap_or_default())
+    })
+}
+
+/// Puts off a row whose drive panicked, as if a call had failed. Whatever was written before stands: the row has moved
+/// on then, and there is nothing to put off.
+async fn rest(inner: &Arc<Inner>, mut row: Row, fence: Fence, panic: &str) -> Result<()> {
+    tracing::error!(row = %row.key, panic, "a row could not be driven; it is tried again");
+    let expect = Expect::At(row.version);
+    let due = inner.now().plus(inner.policy.longest_pause);
+    let change = inner.books.change().urgent().under(&row.key, fence);
+    let change = match read_rental(&row) {
+        Ok(Read { record: mut rental, .. }) if row.key.kind == Kind::RENTAL => {
+            rental.failed(&panic);
+            change.rental(&rental, expect, Some(due))
+        }
+        _ => {
+            row.due_at = Some(due);
+            change.put(row, expect)
+        }
+    };
+    match change.commit().await {
+        Ok(_) | Err(CommitError::Conflict { .. } | CommitError::Fenced(_)) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Keeps idle time moving, and stores who was in use (P7, P8).

@@ -29,13 +29,14 @@ pub(crate) async fn reap_regularly(inner: Arc<Inner>) {
             () = inner.closing.cancelled() => return,
             () = tokio::time::sleep(inner.policy.reap_interval) => {}
         }
-        match reap(&inner, ReapOptions::default()).await {
-            Ok(report) => {
+        match engine::unless_it_panics(reap(&inner, ReapOptions::default())).await {
+            Err(panic) => tracing::error!(panic, "the reaper met a provider that panics; it looks again later"),
+            Ok(Ok(report)) => {
                 for (provider, error) in report.unread {
                     tracing::warn!(%provider, %error, "an account gave no complete listing; nothing was judged there");
                 }
             }
-            Err(error) => tracing::warn!(%error, "the reaper could not compare the clouds with the store"),
+            Ok(Err(error)) => tracing::warn!(%error, "the reaper could not compare the clouds with the store"),
         }
     }
 }
