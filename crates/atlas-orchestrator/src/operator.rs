@@ -9,6 +9,8 @@ use crate::books::{Expect, Read};
 use crate::events::{Event, What};
 use crate::inner::Inner;
 use crate::reaper::{ReapOptions, ReapReport, reap};
+use crate::rental::{Holder, RentalRecord};
+use crate::session::{Reason, Receipt};
 use crate::store::{CommitError, Key, Kind, RowKey};
 use crate::{Error, Orchestrator, RentalId, Result, engine};
 
@@ -66,7 +68,7 @@ impl Orchestrator {
     }
 
     /// Takes a machine in that bears the mark of this deployment and that this store does not know: from now on it is a
-    /// plain rental, watched and priced, and no reaper ends it.
+    /// plain rental, watched and priced, and nothing ends it but [`end_rental`](Self::end_rental).
     pub async fn adopt(&self, provider: &ProviderId, compute: &ComputeId) -> Result<Adopted> {
         let (this, provider, compute) = (self.clone(), provider.clone(), compute.clone());
         self.inner.owned(async move { this.take_in(&provider, &compute).await }).await
@@ -110,6 +112,44 @@ impl Orchestrator {
         }
     }
 
+    /// Ends a plain rental: one that was adopted. Returns when that is durable; its machine is ended until it is proven
+    /// gone. A session's rental ends with its session.
+    pub async fn end_rental(&self, rental: RentalId, why: &str) -> Result<()> {
+        let (this, why) = (self.clone(), why.to_owned());
+        self.inner.owned(async move { this.let_go(rental, &why).await }).await
+    }
+
+    async fn let_go(&self, rental: RentalId, why: &str) -> Result<()> {
+        loop {
+            let Read { mut record, version } = self.known_rental(rental).await?;
+            if let Holder::Session(session) = record.holder {
+                let message = format!("rental {rental} is of session {session}: end the session");
+                return Err(Error::Core(atlas_core::Error::conflict(message)));
+            }
+            let now = self.inner.now();
+            let receipt = Receipt::new(Reason::Asked, why, "a caller", now);
+            // Nobody's from now on: should it come back after its end, it is a stray.
+            record.holder = Holder::Nobody;
+            if !record.release(&receipt) {
+                return Ok(());
+            }
+            let event = Event::of_rental(now, None, rental, What::Terminating { receipt });
+            let change = self.inner.books.change().urgent().rental(&record, Expect::At(version), Some(now));
+            match change.event(&event).commit().await {
+                Err(CommitError::Conflict { .. }) => {}
+                done => return Ok(done.map(|_| ())?),
+            }
+        }
+    }
+
+    async fn known_rental(&self, rental: RentalId) -> Result<Read<RentalRecord>> {
+        self.inner
+            .books
+            .rental(rental)
+            .await?
+            .ok_or_else(|| Error::Core(atlas_core::Error::not_found(format!("no rental {rental} is known here"))))
+    }
+
     /// Closes a rental by hand that no cloud will confirm. **Its machine may bill on unseen**: say why, for the receipt.
     pub async fn write_off(&self, rental: RentalId, why: &str) -> Result<()> {
         if why.trim().is_empty() {
@@ -121,16 +161,13 @@ impl Orchestrator {
 
     async fn close_by_hand(&self, rental: RentalId, why: &str) -> Result<()> {
         loop {
-            let Some(read) = self.inner.books.rental(rental).await? else {
-                let message = format!("no rental {rental} is known here");
-                return Err(Error::Core(atlas_core::Error::not_found(message)));
-            };
+            let read = self.known_rental(rental).await?;
             let Read { record, .. } = &read;
             let (next, _) = crate::rental::step(record.state(), crate::rental::Input::WrittenOff);
             if next == record.state() {
                 return Ok(());
             }
-            if record.power().is_some() && matches!(record.holder, crate::rental::Holder::Session(_)) {
+            if record.power().is_some() && matches!(record.holder, Holder::Session(_)) {
                 let message = format!("rental {rental} serves a living session: end the session first");
                 return Err(Error::Core(atlas_core::Error::conflict(message)));
             }
@@ -148,9 +185,7 @@ impl Orchestrator {
     /// rotated key that nothing else can vouch for (rule O3).
     pub async fn join_scope(&self, provider: &ProviderId, rental: RentalId) -> Result<()> {
         let account = self.inner.account(provider)?;
-        let Some(read) = self.inner.books.rental(rental).await? else {
-            return Err(Error::Core(atlas_core::Error::not_found(format!("no rental {rental} is known here"))));
-        };
+        let read = self.known_rental(rental).await?;
         let scopes = [account.scope(&self.inner.call()), read.record.scope];
         let (inner, provider) = (self.inner.clone(), provider.clone());
         self.inner.owned(async move { inner.join_scopes(&provider, &scopes).await }).await

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use atlas_auth::Timestamp;
-use atlas_core::{Compute, ComputeId};
+use atlas_core::{Compute, ComputeId, Proof};
 
 use super::put_off;
 use super::watch::Watched;
@@ -12,7 +12,7 @@ use crate::Result;
 use crate::books::{Expect, Read};
 use crate::events::{Event, What};
 use crate::inner::Inner;
-use crate::rental::{Input, Power, RentalPhase, RentalRecord};
+use crate::rental::{Holder, Input, Power, RentalPhase, RentalRecord};
 use crate::request::OnLoss;
 use crate::session::{self, Reason, Receipt, SessionPhase, SessionRecord, Wait};
 use crate::store::{Cursor, Kind, Range};
@@ -34,6 +34,9 @@ impl Watched<'_> {
     pub(super) async fn free_holder(self, reason: Reason, evidence: String) -> Result<()> {
         let inner = self.inner;
         let now = inner.now();
+        if self.rental.record.holder == Holder::Plain {
+            return self.close_plain().await;
+        }
         let Read { record: mut rental, version } = self.rental;
         let receipt = Receipt::new(reason, evidence.clone(), "atlas", now);
         rental.release_by(if reason == Reason::Lost { Input::Lost } else { Input::Over }, &receipt);
@@ -63,6 +66,12 @@ impl Watched<'_> {
             inner.note_failure(&session, &evidence).await?;
         }
         Ok(())
+    }
+
+    /// A plain machine is gone: nothing is ended, its record is closed.
+    async fn close_plain(self) -> Result<()> {
+        let event = self.rental.record.compute.clone().map(|compute| self.event(What::Lost { compute }));
+        self.inner.close_rental(self.rental, Proof::Gone, Some(self.held), event.as_ref()).await
     }
 
     /// The machine is not shown: not lost yet, and perhaps only moved (P5).
@@ -97,6 +106,7 @@ impl Watched<'_> {
             return self.free_holder(Reason::Lost, evidence).await;
         }
         let due = self.hear_again(now);
+        self.rental.record.over_since = Some(self.over_since(now));
         let what = first.then(|| self.event(What::Missing { compute: compute.clone() }));
         self.write_silence(due, what).await
     }
@@ -115,7 +125,8 @@ impl Watched<'_> {
         let long_enough = missing_for >= inner.policy.lost_after
             && complete
             && rental.absence.proves_gone(self.provider.traits(), rental.opened_at, rental.was_read);
-        if long_enough && !many_missing(inner, &self.rental.record).await? {
+        let is_plain = self.rental.record.holder == Holder::Plain;
+        if long_enough && (is_plain || !many_missing(inner, &self.rental.record).await?) {
             let evidence = format!("machine {compute} was not found for {}", words(missing_for));
             return self.free_holder(Reason::Lost, evidence).await;
         }

@@ -21,6 +21,7 @@ use crate::store::{Claim, Fence, Kind, RowKey};
 use crate::{Error, Result};
 
 pub(crate) use find::{search_at_once, twin_of};
+pub(crate) use watch::power_shown;
 
 /// A row that is ours to drive.
 #[derive(Debug, Clone)]

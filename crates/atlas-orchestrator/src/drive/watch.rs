@@ -56,6 +56,16 @@ pub(crate) async fn watch(inner: &Arc<Inner>, held: &Held, rental: Read<RentalRe
     }
 }
 
+/// What a read shows of the power of a machine that nobody here switches.
+pub(crate) fn power_shown(status: &ComputeStatus) -> Power {
+    match status {
+        ComputeStatus::Stopped => Power::Down,
+        ComputeStatus::Stopping => Power::Stopping,
+        ComputeStatus::Starting => Power::Starting,
+        _ => Power::Up,
+    }
+}
+
 /// A rental without a living holder is releasing, whatever else happened.
 fn is_orphan(rental: &RentalRecord, session: Option<&Read<SessionRecord>>) -> bool {
     match rental.holder {
@@ -101,11 +111,14 @@ impl Watched<'_> {
         rental.absence.seen();
         rental.was_read = true;
         rental.was_marked |= compute.mark().is_some_and(|mark| mark.token == rental.mark.token);
+        if rental.holder == Holder::Plain {
+            return self.seen_plain(compute).await;
+        }
         let input = match self.input(&compute).await {
             Ok(input) => input,
             Err(error) => return put_off(self.inner, self.held, self.rental, &error, Duration::ZERO).await,
         };
-        self.count(&compute, input);
+        self.count(&compute);
         if input == Input::Over && !self.is_believed_over(now) {
             return self.doubt(now).await;
         }
@@ -133,23 +146,37 @@ impl Watched<'_> {
         }
     }
 
-    /// Whether reads have said for long enough that the machine is over. Begins to count if this is the first.
-    pub(super) fn is_believed_over(&mut self, now: Timestamp) -> bool {
-        let since = *self.rental.record.over_since.get_or_insert(now);
-        now.since(since) >= self.inner.policy.over_after
+    /// A plain machine is looked at and never acted on: it is its operator's, whatever becomes of it (O6).
+    async fn seen_plain(mut self, compute: Compute) -> Result<()> {
+        let now = self.inner.now();
+        self.count(&compute);
+        let over_since = compute.status.is_over().then(|| self.over_since(now));
+        let seen = Seen { power: power_shown(&compute.status), published: None, over_since };
+        let due = now.plus(self.inner.policy.watch_interval);
+        self.write(seen, due, Some(compute.id)).await
     }
 
-    /// When what is said of its end must be heard again.
+    /// Since when reads say that the machine is over, if this one does.
+    pub(super) fn over_since(&self, now: Timestamp) -> Timestamp {
+        self.rental.record.over_since.unwrap_or(now)
+    }
+
+    /// Whether they have said so for long enough.
+    pub(super) fn is_believed_over(&self, now: Timestamp) -> bool {
+        now.since(self.over_since(now)) >= self.inner.policy.over_after
+    }
+
+    /// When it must be heard again.
     pub(super) fn hear_again(&self, now: Timestamp) -> Timestamp {
-        let believed = self.rental.record.over_since.map_or(now, |since| since.plus(self.inner.policy.over_after));
-        believed.min(now.plus(self.inner.policy.watch_interval))
+        let policy = &self.inner.policy;
+        self.over_since(now).plus(policy.over_after).min(now.plus(policy.watch_interval))
     }
 
     /// One read says that it is over: it is somebody's, so another one must say so too (promise 2).
     async fn doubt(self, now: Timestamp) -> Result<()> {
         let RentalPhase::Held { power, published } = self.rental.record.phase.clone() else { return Ok(()) };
         let due = self.hear_again(now);
-        let over_since = self.rental.record.over_since;
+        let over_since = Some(self.over_since(now));
         self.write(Seen { power, published, over_since }, due, None).await
     }
 
@@ -210,11 +237,11 @@ impl Watched<'_> {
         })
     }
 
-    fn count(&mut self, compute: &Compute, input: Input) {
+    fn count(&mut self, compute: &Compute) {
         let now = self.inner.now();
         let billing = self.provider.traits().stopped_bills;
         let accrual = &mut self.rental.record.accrual;
-        if input == Input::Stopped {
+        if compute.status == ComputeStatus::Stopped {
             accrual.stopped(now, compute.cost_per_hour, billing);
         } else {
             accrual.running(now, compute.cost_per_hour);

@@ -6,7 +6,7 @@ use atlas_auth::Timestamp;
 use atlas_core::{Compute, ComputeId, ComputeStatus, Deployment, Money, ProviderId, TokenKind};
 use serde::Serialize;
 
-use crate::rental::{RentalPhase, RentalRecord};
+use crate::rental::{Holder, RentalPhase, RentalRecord};
 
 /// What a machine in a listing is to this store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +50,11 @@ pub(crate) fn judge(
     }
     match known {
         Known::Unreadable => Verdict::Ours,
+        // Adopted: whatever is cloned of it, and if it returns after all, it is its operator's (O6).
+        Known::Rental(rental) if rental.holder == Holder::Plain => match &rental.compute {
+            Some(id) if *id == compute.id && !matches!(rental.phase, RentalPhase::Closed { .. }) => Verdict::Ours,
+            Some(_) | None => Verdict::Plain,
+        },
         Known::Rental(rental) => match &rental.phase {
             RentalPhase::Open => Verdict::Ours,
             RentalPhase::Held { .. } => match &rental.compute {

@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::judge::{Finding, FindingKind, Known, Verdict, judge};
 use super::sighting::{Sighting, SightingKind, sightings};
 use crate::books::{Expect, Read, small_row};
-use crate::drive::twin_of;
+use crate::drive::{power_shown, twin_of};
 use crate::events::{Event, What};
 use crate::inner::Inner;
 use crate::rental::{self, Holder, RentalPhase, RentalRecord};
@@ -323,7 +323,7 @@ pub(crate) fn rental_for(inner: &Inner, provider: &ProviderId, compute: &Compute
     let mut rental = RentalRecord::open(&Intent::machine(mark, provider, scope, made, now), Holder::Plain);
     rental.accrual.bound(now, compute.cost_per_hour);
     Ok(Some(RentalRecord {
-        phase: RentalPhase::Held { power: rental::Power::Starting, published: None },
+        phase: RentalPhase::Held { power: power_shown(&compute.status), published: None },
         compute: Some(compute.id.clone()),
         was_read: true,
         was_marked: true,

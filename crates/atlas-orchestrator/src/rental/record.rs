@@ -141,6 +141,7 @@ impl RentalRecord {
     pub(crate) fn phase_word(&self) -> &'static str {
         match (&self.phase, self.missing_since) {
             (RentalPhase::Open, _) => "open",
+            (RentalPhase::Held { .. }, _) if self.holder == Holder::Plain => "plain",
             (RentalPhase::Held { .. }, Some(_)) => "missing",
             (RentalPhase::Held { .. }, None) => "held",
             (RentalPhase::Releasing { .. }, _) => "releasing",

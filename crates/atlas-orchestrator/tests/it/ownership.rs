@@ -331,3 +331,82 @@ async fn o2_a_provider_that_sets_only_the_name_has_its_machines_known() {
     assert_eq!(world.cloud.ledger().rents.len(), 1);
     assert!(world.cloud.live().is_empty());
 }
+
+#[tokio::test(start_paused = true)]
+async fn o6_an_adopted_machine_is_never_ended_stopped_or_started_by_itself() {
+    #[derive(Debug, Clone, Copy)]
+    enum Happens {
+        Exits,
+        Fails,
+        Hides,
+        IsStopped,
+        IsCloned,
+    }
+    for happens in [Happens::Exits, Happens::Fails, Happens::Hides, Happens::IsStopped, Happens::IsCloned] {
+        let mut world = World::new();
+        let orchestrator = world.open().await;
+        let session = ready(&orchestrator, "ada").await;
+        let machine = world.only_machine();
+        if let Happens::IsStopped = happens {
+            orchestrator.stop(session.id()).await.unwrap();
+            pass(seconds(5)).await;
+        }
+        world.lose_store();
+        let orchestrator = world.open().await;
+        let adopted = orchestrator.adopt(&world.provider(), &machine).await.unwrap();
+        pass(minutes(2)).await;
+        match happens {
+            Happens::Exits => world.cloud.exit(&machine, 1).unwrap(),
+            Happens::Fails => world.cloud.fail(&machine).unwrap(),
+            Happens::Hides => world.cloud.hide(&machine, hours(1)).unwrap(),
+            Happens::IsStopped => {}
+            Happens::IsCloned => drop(world.cloud.clone_machine(&machine).unwrap()),
+        }
+        let (stops, starts) = (world.cloud.count(Operation::Stop), world.cloud.count(Operation::Start));
+        pass(hours(3)).await;
+        assert!(world.cloud.live().contains(&machine), "{happens:?}");
+        assert_eq!(world.cloud.count(Operation::Terminate), 0, "{happens:?}");
+        assert_eq!((world.cloud.count(Operation::Stop), world.cloud.count(Operation::Start)), (stops, starts));
+        if let Happens::Exits | Happens::IsStopped = happens {
+            orchestrator.end_rental(adopted.rental, "it is not needed any more").await.unwrap();
+            pass(minutes(1)).await;
+            assert!(world.cloud.live().is_empty(), "{happens:?}: an operator ends it");
+            assert!(orchestrator.exposure().await.unwrap().items.is_empty());
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn o6_a_sessions_rental_is_ended_with_its_session_only() {
+    let world = World::new();
+    let orchestrator = world.open().await;
+    let session = ready(&orchestrator, "ada").await;
+    let rental = view(&session).await.rental.unwrap();
+    assert_eq!(orchestrator.end_rental(rental, "no").await.unwrap_err().kind(), atlas_core::ErrorKind::Conflict);
+    assert_eq!(view(&session).await.phase, Phase::Ready);
+}
+
+#[tokio::test(start_paused = true)]
+async fn o6_p5_dead_adopted_machines_keep_no_session_from_being_lost() {
+    let mut world = World::new();
+    let orchestrator = world.open().await;
+    for user in 0..3 {
+        ready(&orchestrator, &format!("user {user}")).await;
+    }
+    let adopted = world.cloud.live();
+    world.lose_store();
+    let orchestrator = world.open().await;
+    for machine in &adopted {
+        orchestrator.adopt(&world.provider(), machine).await.unwrap();
+    }
+    pass(minutes(1)).await;
+    for machine in &adopted {
+        world.cloud.vanish(machine).unwrap();
+    }
+    let session = ready(&orchestrator, "ada").await;
+    keep_alive(&orchestrator, &session, minutes(5)).await;
+    let machine = world.only_machine();
+    world.cloud.vanish(&machine).unwrap();
+    keep_alive(&orchestrator, &session, minutes(14)).await;
+    assert_eq!(session.ended().await.unwrap().receipt.unwrap().reason, Reason::Lost);
+}
