@@ -410,3 +410,26 @@ async fn o6_p5_dead_adopted_machines_keep_no_session_from_being_lost() {
     keep_alive(&orchestrator, &session, minutes(14)).await;
     assert_eq!(session.ended().await.unwrap().receipt.unwrap().reason, Reason::Lost);
 }
+
+#[tokio::test(start_paused = true)]
+async fn o3_p14_a_held_machine_of_which_nothing_is_heard_is_exposure() {
+    let world = World::with(|cloud| cloud.key("one"));
+    let orchestrator = world.open().await;
+    let session = ready(&orchestrator, "ada").await;
+    for silence in ["another key", "refused", "down"] {
+        match silence {
+            "another key" => world.cloud.use_key("two"),
+            "refused" => world.cloud.inject(Rule::on(Operation::Get, Fault::Unauthorized).during(minutes(30))),
+            _ => world.cloud.inject(Rule::on(Operation::Get, Fault::FailsBefore).during(minutes(30))),
+        }
+        keep_alive(&orchestrator, &session, minutes(20)).await;
+        let exposure = orchestrator.exposure().await.unwrap();
+        assert_eq!(exposure.items.len(), 1, "{silence}: {exposure:?}");
+        assert!(matches!(exposure.items[0].why, Why::Unreachable { .. }), "{silence}: {exposure:?}");
+        assert_eq!(exposure.per_hour.to_string(), "0.360000");
+        world.cloud.use_key("one");
+        keep_alive(&orchestrator, &session, minutes(12)).await;
+        assert!(orchestrator.exposure().await.unwrap().items.is_empty(), "{silence} is over");
+        assert_eq!(view(&session).await.phase, Phase::Ready);
+    }
+}
