@@ -5,7 +5,6 @@
 //! its own caller.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use atlas_core::proof::Absence;
 use atlas_core::{
@@ -39,10 +38,21 @@ pub(crate) async fn create(inner: &Arc<Inner>, held: &Held, session: Read<Sessio
         inner.end_untouched(session.record.id, leave.left, &receipt).await?;
         return Ok(());
     }
-    if leave.is_some() || matches!(session.record.phase, SessionPhase::Waiting { wait: Wait::Answer }) {
-        // Its rental finds out what became of the create, and nothing is rented for who has left: only the end counts.
-        let over = leave.map(|leave| inner.now().plus(leave.remains()));
-        let due = session.record.deadline().into_iter().chain(over).min();
+    let waits = match &session.record.phase {
+        // Its rental finds out what became of the create; here only the deadline counts.
+        SessionPhase::Waiting { wait: Wait::Answer } => true,
+        SessionPhase::Waiting { wait: Wait::Pause { until, .. } } => *until > inner.now(),
+        _ => false,
+    };
+    if waits || leave.is_some() {
+        // Nothing is rented for who has left: only the end counts.
+        let due = match leave {
+            Some(leave) => {
+                let over = inner.now().plus(leave.remains());
+                Some(session.record.deadline().map_or(over, |deadline| deadline.min(over)))
+            }
+            None => inner.session_due(&session.record),
+        };
         let change = inner.books.change().under(&held.key, held.fence);
         change.session(&session.record, Expect::At(session.version), due).commit().await?;
         return Ok(());
@@ -255,12 +265,7 @@ pub(super) async fn write_answer(
     change = change.rental(&rental, Expect::At(version), Some(due));
     if let Some(read) = &mut session {
         change = inner.add_finish(change, &mut read.record);
-        let due = if failed.is_none() && matches!(read.record.phase, SessionPhase::Waiting { wait: Wait::Pause { .. } })
-        {
-            Some(now.plus(refusal_pause(inner, &read.record, answer.as_ref().err())))
-        } else {
-            inner.session_due(&read.record)
-        };
+        let due = inner.session_due(&read.record);
         change = change.session(&read.record, Expect::At(read.version), due);
     }
     change.commit().await?;
@@ -295,7 +300,6 @@ pub(super) fn hold(inner: &Inner, session: &mut SessionRecord, rental: &RentalRe
         return false;
     }
     session.phase = SessionPhase::Served;
-    session.refusals = 0;
     session.starting_since.get_or_insert(inner.now());
     true
 }
@@ -315,8 +319,7 @@ fn settle_refusal<'a>(
         let receipt = Receipt::new(Reason::Failed, error.to_string(), "atlas", now);
         return inner.add_ending(change, session, &mut [], receipt);
     }
-    session.refusals = session.refusals.saturating_add(1);
-    session.phase = SessionPhase::Waiting { wait: Wait::Pause { why: error.to_string() } };
+    inner.pause_session(session, error.to_string(), error.retry_after().unwrap_or_default());
     change.event(&Event::of_session(now, session.id, What::CreateRefused { error: error.to_string() }))
 }
 
@@ -340,11 +343,6 @@ fn is_in_vain(kind: ErrorKind) -> bool {
     }
 }
 
-fn refusal_pause(inner: &Inner, session: &SessionRecord, error: Option<&atlas_core::Error>) -> Duration {
-    let asked = error.and_then(atlas_core::Error::retry_after).unwrap_or_default();
-    inner.pause(session.refusals).max(asked)
-}
-
 /// No create was recorded: the session pauses, or ends where another try is in vain.
 async fn refused(
     inner: &Arc<Inner>,
@@ -356,11 +354,7 @@ async fn refused(
     let change = inner.books.change().urgent().under(&held.key, held.fence);
     let mut change = settle_refusal(inner, change, &mut record, error);
     change = inner.add_finish(change, &mut record);
-    let due = if record.is_living() {
-        Some(inner.now().plus(refusal_pause(inner, &record, Some(error))))
-    } else {
-        inner.session_due(&record)
-    };
+    let due = inner.session_due(&record);
     change.session(&record, Expect::At(version), due).commit().await?;
     inner.after_ending(&record);
     if !record.is_living() {
@@ -372,7 +366,7 @@ async fn refused(
 /// The start took too long: the session ends, and whatever its create made goes with it.
 async fn give_up(inner: &Arc<Inner>, held: &Held, session: Read<SessionRecord>) -> Result<()> {
     let why = match &session.record.phase {
-        SessionPhase::Waiting { wait: Wait::Pause { why } } => format!("no machine in time; last refusal: {why}"),
+        SessionPhase::Waiting { wait: Wait::Pause { why, .. } } => format!("no machine in time; last refusal: {why}"),
         _ => "no machine in time".to_owned(),
     };
     inner.books.release(&held.key, held.fence).await?;

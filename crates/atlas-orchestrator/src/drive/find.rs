@@ -11,7 +11,7 @@ use crate::books::{Expect, Read};
 use crate::events::{Event, What};
 use crate::inner::Inner;
 use crate::rental::{self, Holder, RentalPhase, RentalRecord, State};
-use crate::session::{Input, Reason, Receipt, SessionPhase, Wait, step};
+use crate::session::{Input, Reason, Receipt, step};
 use crate::{Phase, RentalId, Result};
 
 pub(crate) async fn find(inner: &Arc<Inner>, held: &Held, mut rental: Read<RentalRecord>) -> Result<()> {
@@ -154,17 +154,12 @@ async fn never_landed(inner: &Arc<Inner>, held: &Held, rental: Read<RentalRecord
     {
         let was_current = session.lose(&rental, now);
         if was_current && step(session.state(), Input::NoMachine).0 == crate::session::State::Waiting {
-            // Not at once: a cloud that fails each create must not be stormed (history 19).
             let error = format!("a create never landed: {why}");
-            session.refusals = session.refusals.saturating_add(1);
-            session.phase = SessionPhase::Waiting { wait: Wait::Pause { why: error.clone() } };
+            inner.pause_session(&mut session, error.clone(), Duration::ZERO);
             change = change.event(&Event::of_session(now, id, What::CreateRefused { error }));
         }
         change = inner.add_finish(change, &mut session);
-        let due = match session.phase {
-            SessionPhase::Waiting { wait: Wait::Pause { .. } } => Some(now.plus(inner.pause(session.refusals))),
-            _ => inner.session_due(&session),
-        };
+        let due = inner.session_due(&session);
         change = change.session(&session, Expect::At(version), due);
         over = Some(session);
     }

@@ -14,7 +14,7 @@ use crate::events::{Event, What};
 use crate::inner::Inner;
 use crate::rental::{Holder, Input, Power, RentalPhase, RentalRecord};
 use crate::request::OnLoss;
-use crate::session::{self, Reason, Receipt, SessionPhase, SessionRecord, Wait};
+use crate::session::{self, Reason, Receipt, SessionRecord};
 use crate::store::{Cursor, Kind, Range};
 
 /// From how many missing machines on an account counts as the likelier cause (rule P5).
@@ -52,8 +52,8 @@ impl Watched<'_> {
             change.commit().await?;
             return Ok(());
         };
-        let failed_start = !session.was_ready;
-        let replaced = reason == Reason::Lost && session.on_loss == OnLoss::Replace && replace(&mut session, now);
+        let failed_start = !session.is_proven;
+        let replaced = reason == Reason::Lost && replace(inner, &mut session, &evidence);
         if !replaced {
             let mut others = inner.rentals_of(&session).await?;
             others.retain(|other| other.record.id != rental.id);
@@ -62,7 +62,7 @@ impl Watched<'_> {
         let due = inner.session_due(&session);
         change.session(&session, Expect::At(version), due).commit().await?;
         inner.after_ending(&session);
-        if failed_start && !replaced {
+        if failed_start {
             inner.note_failure(&session, &evidence).await?;
         }
         Ok(())
@@ -154,6 +154,11 @@ impl Watched<'_> {
         if let Some(event) = &event {
             change = change.event(event);
         }
+        if let Some(Read { record: mut session, version }) = self.session
+            && session.note_ready(false, self.inner.now())
+        {
+            change = change.session(&session, Expect::At(version), Some(self.inner.now()));
+        }
         change.rental(&self.rental.record, Expect::At(self.rental.version), Some(due)).commit().await?;
         Ok(())
     }
@@ -190,15 +195,22 @@ impl Watched<'_> {
     }
 }
 
-/// The session waits for another machine.
-fn replace(session: &mut SessionRecord, now: Timestamp) -> bool {
+/// The session waits for another machine, if it shall have one. What its user stopped lived on its disk alone, and that
+/// is gone: nothing is rented in its place.
+fn replace(inner: &Inner, session: &mut SessionRecord, why: &str) -> bool {
     let (next, _) = session::step(session.state(), session::Input::Replace);
-    if next != session::State::Waiting {
+    let stopped_by_its_user = session.stopped && !session.found_stopped;
+    if next != session::State::Waiting || session.on_loss != OnLoss::Replace || stopped_by_its_user {
         return false;
     }
-    session.phase = SessionPhase::Waiting { wait: Wait::Turn };
+    inner.pause_session(session, why.to_owned(), Duration::ZERO);
     session.current = None;
-    session.starting_since = Some(now);
+    // One that never became ready has been starting all the time.
+    session.starting_since.get_or_insert(inner.now());
+    session.ready_since = None;
+    session.is_proven = false;
+    session.stopped = false;
+    session.found_stopped = false;
     true
 }
 

@@ -14,7 +14,7 @@ use crate::events::{Event, What};
 use crate::inner::Inner;
 use crate::rental::{self, Action, Holder, Input, Power, Published, RentalPhase, RentalRecord, State};
 use crate::session::{Reason, Receipt, SessionRecord};
-use crate::{Error, Result};
+use crate::{Error, Phase, Result};
 
 /// The longest time between two reads of a machine that is starting.
 const SLOWEST_START_READ: Duration = Duration::from_secs(5);
@@ -317,7 +317,6 @@ impl Watched<'_> {
         if let Some(what) = found {
             change = change.event(&Event::of_rental(now, session_id, id, what));
         }
-        let mut became_ready = false;
         if let Some(Read { record: mut session, version }) = self.session {
             let phase = crate::view::phase(&session, Some(&rental));
             if before != Some(phase) {
@@ -326,10 +325,10 @@ impl Watched<'_> {
             if let Some(generation) = generation.filter(|generation| Some(*generation) != old_generation) {
                 change = change.event(&Event::of_session(now, session.id, What::EndpointChanged { generation }));
             }
-            became_ready = power == Power::Up && session.starting_since.is_some();
+            let noted = session.note_ready(phase == Phase::Ready, now);
+            let became_ready = power == Power::Up && session.starting_since.is_some();
             if became_ready {
                 session.starting_since = None;
-                session.was_ready = true;
                 change = change.session(&session, Expect::At(version), Some(now));
             } else if power == Power::Down && !session.stopped {
                 // Somebody stopped it behind our back: idle time stands still until it runs again.
@@ -341,15 +340,14 @@ impl Watched<'_> {
                 session.found_stopped = false;
                 session.starting_since = Some(now);
                 change = change.session(&session, Expect::At(version), Some(now));
+            } else if noted {
+                change = change.session(&session, Expect::At(version), Some(now));
             }
             if became_ready {
                 // Idle time starts at ready (P12).
                 inner.activity.begin_idle(&session.id, inner.idle.stamp());
-                change.commit().await?;
-                return inner.note_success(&session).await;
             }
         }
-        debug_assert!(!became_ready, "readiness is written above");
         change.commit().await?;
         Ok(())
     }

@@ -96,9 +96,10 @@ async fn p2_history_04_a_sender_that_slept_past_its_time_sends_nothing() {
     world.policy.may_send_for = seconds(5);
     let store = Arc::new(FaultyStore::new(world.store.clone()));
     let orchestrator = world.open_over(store.clone()).await;
-    let session = orchestrator.ensure("ada", request()).await.unwrap();
     // The intent's commit is answered only after some ten seconds: far beyond what was allowed.
+    store.next([StoreFault::None]);
     store.next([StoreFault::Unknown; 24]);
+    let session = orchestrator.ensure("ada", request()).await.unwrap();
     session.ready().await.unwrap();
     let calls = world.cloud.calls();
     let sent: Vec<_> = calls.iter().filter(|call| call.operation == Operation::Spawn).collect();
