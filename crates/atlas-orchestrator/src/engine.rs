@@ -4,7 +4,7 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use atlas_auth::Timestamp;
@@ -24,8 +24,12 @@ use crate::{Error, Result};
 /// How many things that ended long ago are forgotten at once: nobody waits for it.
 const FORGOTTEN_AT_ONCE: usize = 4;
 
-/// How long a row rests whose drive failed in the store, so that a broken store is not hammered.
+/// How long a row rests whose drive failed in the store. It doubles with each failure in a row of the same room: each
+/// drive asks its cloud before it writes, and what cannot be written must not storm the cloud.
 const AFTER_STORE_FAILURE: Duration = Duration::from_millis(200);
+
+/// The longest such rest: so soon after a store is well again everything goes on.
+const LONGEST_REST: Duration = Duration::from_secs(10);
 
 /// How often the store is asked what is due in each room, whatever was told: a net under the notifications.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
@@ -47,6 +51,19 @@ struct Room {
     queue: Queue,
     limit: usize,
     running: AtomicUsize,
+    /// How many drives in a row failed in the store.
+    failures: AtomicU32,
+}
+
+impl Room {
+    fn rest(&self) -> Duration {
+        let failures = self.failures.fetch_add(1, Ordering::AcqRel);
+        AFTER_STORE_FAILURE.saturating_mul(1 << failures.min(16)).min(LONGEST_REST)
+    }
+
+    fn well_again(&self) {
+        self.failures.store(0, Ordering::Release);
+    }
 }
 
 /// Which lanes are driven.
@@ -59,7 +76,9 @@ pub(crate) enum Scale {
 }
 
 fn rooms(inner: &Inner, scale: Scale) -> Vec<Arc<Room>> {
-    let room = |queue: Queue, limit: usize| Arc::new(Room { queue, limit, running: AtomicUsize::new(0) });
+    let room = |queue: Queue, limit: usize| {
+        Arc::new(Room { queue, limit, running: AtomicUsize::new(0), failures: AtomicU32::new(0) })
+    };
     let policy = &inner.policy;
     let mut rooms = Vec::new();
     for provider in inner.accounts.keys() {
@@ -154,24 +173,24 @@ async fn fill(inner: &Arc<Inner>, room: &Arc<Room>, freed: &Arc<Notify>) {
                 let slot = Slot::take(room, freed);
                 let inner = inner.clone();
                 let tasks = inner.tasks.clone();
-                tasks.spawn(async move { drive_one(&inner, &slot.room.queue, claim).await });
+                tasks.spawn(async move { drive_one(&inner, &slot.room, claim).await });
             }
         }
         Err(error) => {
             tracing::warn!(queue = %room.queue, %error, "the store cannot be asked for what is due");
-            inner.books.agenda().note(&room.queue, inner.now().plus(AFTER_STORE_FAILURE));
+            inner.books.agenda().note(&room.queue, inner.now().plus(room.rest()));
         }
     }
 }
 
-async fn drive_one(inner: &Arc<Inner>, queue: &Queue, claim: Claim) {
+async fn drive_one(inner: &Arc<Inner>, room: &Room, claim: Claim) {
     let (row, fence) = (claim.row.clone(), claim.fence);
     let key = row.key.clone();
     let driven = match unless_it_panics(drive(inner, claim)).await {
         Ok(driven) => driven,
         Err(panic) => rest(inner, row, fence, &panic).await,
     };
-    let Err(error) = driven else { return };
+    let Err(error) = driven else { return room.well_again() };
     let pause = match &error {
         // Somebody else changed it: look at it again at once.
         Error::Commit(CommitError::Conflict { .. } | CommitError::Fenced(_)) => Duration::ZERO,
@@ -182,7 +201,7 @@ async fn drive_one(inner: &Arc<Inner>, queue: &Queue, claim: Claim) {
         }
         _ => {
             tracing::warn!(row = %key, %error, "a row could not be driven; it is tried again");
-            AFTER_STORE_FAILURE
+            room.rest()
         }
     };
     if !pause.is_zero() {
@@ -191,7 +210,7 @@ async fn drive_one(inner: &Arc<Inner>, queue: &Queue, claim: Claim) {
     if let Err(error) = inner.books.release(&key, fence).await {
         tracing::warn!(row = %key, %error, "a claim could not be given back; it ends with its lease");
     }
-    inner.books.agenda().note(queue, inner.now());
+    inner.books.agenda().note(&room.queue, inner.now());
 }
 
 /// Runs what calls code that is not ours, such as a provider: one that panics must cost nobody else anything (P16).

@@ -55,7 +55,7 @@ impl Inner {
             }
             let expect = row.map_or(Expect::New, |row| Expect::At(row.version));
             let row = small_row(Kind::META, &key.id, &joined);
-            match self.books.change().put(row, expect).commit().await {
+            match self.books.change().urgent().put(row, expect).commit().await {
                 Ok(_) => {
                     let mut known = self.joined.write().unwrap_or_else(PoisonError::into_inner);
                     known.insert(provider.clone(), joined);

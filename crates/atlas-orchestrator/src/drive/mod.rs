@@ -79,12 +79,9 @@ async fn put_off(
     rental.record.failed(&error.to_string());
     let pause = inner.pause(rental.record.failures).max(at_least);
     let due = inner.now().plus(pause);
-    inner
-        .books
-        .change()
-        .under(&held.key, held.fence)
-        .rental(&rental.record, Expect::At(rental.version), Some(due))
-        .commit()
-        .await?;
+    let change = inner.books.change().under(&held.key, held.fence);
+    // What is tried to end one must be put off on a full disk too, or it is tried without pause.
+    let change = if rental.record.state() == RentalState::Unfound { change.urgent() } else { change };
+    change.rental(&rental.record, Expect::At(rental.version), Some(due)).commit().await?;
     Ok(())
 }

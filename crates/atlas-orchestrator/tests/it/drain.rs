@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use atlas_orchestrator::store::Kind;
-use atlas_orchestrator::store::suite::FaultyStore;
+use atlas_orchestrator::store::suite::{Fault as StoreFault, FaultyStore};
 use atlas_orchestrator::{Phase, Reason};
+use atlas_sim::{Fault, Operation, Rule};
 
-use crate::world::{World, keep_alive, minutes, pass, ready, request, seconds, view};
+use crate::world::{World, hours, keep_alive, minutes, pass, ready, ready_with, request, seconds, view};
 
 #[tokio::test(start_paused = true)]
 async fn p14_whoever_drops_an_ensure_a_stop_or_an_end_stops_nothing() {
@@ -64,5 +65,29 @@ async fn p14_a_create_under_way_at_shutdown_is_found_and_served_by_the_next_open
         assert_eq!(view(&session).await.phase, Phase::Ready);
         assert_eq!(world.cloud.ledger().rents.len(), 1);
         assert_eq!(world.cloud.live().len(), 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn p16_a_store_that_cannot_write_does_not_storm_the_cloud() {
+    for fault in [StoreFault::Full, StoreFault::Unavailable] {
+        let world = World::new();
+        let store = Arc::new(FaultyStore::new(world.store.clone()));
+        let orchestrator = world.open_over(store.clone()).await;
+        for user in 0..20 {
+            ready_with(&orchestrator, &format!("user {user}"), request().idle_ttl(hours(3))).await;
+        }
+        let ending = ready(&orchestrator, "ending").await;
+        world.cloud.inject(Rule::on(Operation::Terminate, Fault::Errs).during(minutes(10)));
+        orchestrator.end(ending.id()).await.unwrap();
+        store.always(fault);
+        let calls = world.cloud.calls().len();
+        pass(minutes(10)).await;
+        let made = world.cloud.calls().len() - calls;
+        // Twenty machines are read twice a minute, and sixteen at once may be tried again each ten seconds.
+        assert!(made < 1_500, "{made} calls in ten minutes with a store that is {fault:?}");
+        store.always(StoreFault::None);
+        pass(seconds(75)).await;
+        assert_eq!(view(&ending).await.phase, Phase::Ended);
     }
 }

@@ -19,9 +19,10 @@ async fn o1_nothing_is_sent_that_is_not_on_disk() {
     let world = World::new();
     let store = Arc::new(FaultyStore::new(world.store.clone()));
     let orchestrator = world.open_over(store.clone()).await;
-    let session = orchestrator.ensure("ada", request()).await.unwrap();
-    // From here on the disk is full: the intent of the create cannot be written.
+    // All but the session itself finds the disk full: the intent of the create cannot be written.
+    store.next([StoreFault::None]);
     store.always(StoreFault::Full);
+    let session = orchestrator.ensure("ada", request()).await.unwrap();
     pass(minutes(1)).await;
     assert_eq!(world.cloud.count(Operation::Spawn), 0);
     store.always(StoreFault::None);

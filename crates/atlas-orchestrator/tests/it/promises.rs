@@ -16,13 +16,13 @@ const TWO_NOT_FOUNDS: GoneRule = GoneRule::TwoNotFounds { apart: std::time::Dura
 
 #[tokio::test(start_paused = true)]
 async fn p1_an_ending_is_one_commit_with_its_event_its_key_and_its_receipt() {
-    let world = World::new();
+    let world = World::with(|cloud| cloud.delete_takes(seconds(1)));
     let orchestrator = world.open().await;
     let session = ready(&orchestrator, "ada").await;
     let mut events = orchestrator.events().await.unwrap();
     told(&mut events);
     orchestrator.end_because(session.id(), "the demo is over", "grace").await.unwrap();
-    // Nothing has run since: all of it stands in the commit that `end` waited for.
+    // The cloud has not answered yet: all of it stands in the commit that `end` waited for.
     let ending = view(&session).await;
     let receipt = ending.receipt.unwrap();
     assert_eq!(
@@ -952,7 +952,7 @@ async fn a_machine_that_breaks_or_ends_by_itself_ends_its_session_with_the_reaso
     let receipt = session.ended().await.unwrap().receipt.unwrap();
     assert_eq!(receipt.reason, Reason::Failed);
     assert!(receipt.evidence.contains("with code 137"), "{}", receipt.evidence);
-    let session = ready(&orchestrator, "ada").await;
+    let session = ready(&orchestrator, "bob").await;
     world.cloud.fail(&world.only_machine()).unwrap();
     let receipt = session.ended().await.unwrap().receipt.unwrap();
     assert!(receipt.evidence.contains("broke"), "{}", receipt.evidence);
