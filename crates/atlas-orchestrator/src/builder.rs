@@ -277,7 +277,7 @@ fn known(master: MasterKey) -> Keys {
     Keys::Known { master, sealer }
 }
 
-async fn joined_scopes(books: &Books) -> Result<BTreeMap<ProviderId, Vec<Scope>>> {
+async fn joined_scopes(books: &Books) -> Result<BTreeMap<ProviderId, Vec<Vec<Scope>>>> {
     let mut joined = BTreeMap::new();
     let page = books.store().scan(Range::rows(Kind::META), Cursor::START, PAGE).await?;
     for row in page.into_rows() {

@@ -53,8 +53,8 @@ pub(crate) struct Inner {
     pub(crate) probe: Option<Arc<dyn Probe>>,
     pub(crate) accounts: BTreeMap<ProviderId, AccountState>,
     pub(crate) default_provider: Option<ProviderId>,
-    /// Scopes that are known to be the same account (rule O3).
-    pub(crate) joined: RwLock<BTreeMap<ProviderId, Vec<Scope>>>,
+    /// Groups of scopes, each known to be one account (rule O3).
+    pub(crate) joined: RwLock<BTreeMap<ProviderId, Vec<Vec<Scope>>>>,
     /// Creates that this process is sending now.
     sending: Mutex<HashSet<SpawnToken>>,
     /// The tasks: dropping a caller's future stops none of them (rule P14).
@@ -80,7 +80,7 @@ pub(crate) struct Parts {
     pub(crate) probe: Option<Arc<dyn Probe>>,
     pub(crate) accounts: BTreeMap<ProviderId, AccountState>,
     pub(crate) default_provider: Option<ProviderId>,
-    pub(crate) joined: BTreeMap<ProviderId, Vec<Scope>>,
+    pub(crate) joined: BTreeMap<ProviderId, Vec<Vec<Scope>>>,
 }
 
 impl Inner {

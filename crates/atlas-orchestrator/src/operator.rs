@@ -163,6 +163,10 @@ impl Orchestrator {
         loop {
             let read = self.known_rental(rental).await?;
             let Read { record, .. } = &read;
+            if self.inner.is_sending(record.mark.token) {
+                let message = format!("the create of rental {rental} is under way: wait for its answer");
+                return Err(Error::Core(atlas_core::Error::conflict(message)));
+            }
             let (next, _) = crate::rental::step(record.state(), crate::rental::Input::WrittenOff);
             if next == record.state() {
                 return Ok(());

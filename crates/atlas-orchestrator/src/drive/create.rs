@@ -250,7 +250,6 @@ pub(super) async fn write_answer(
             if rental::step(rental.state(), rental::Input::NothingMade).0 == rental::State::Closed {
                 rental.close(proof, now);
             }
-            due = now.plus(inner.policy.remember);
             if let Some(read) = session.as_mut() {
                 read.record.lose(&rental, now);
                 change = settle_refusal(inner, change, &mut read.record, error);
@@ -261,6 +260,9 @@ pub(super) async fn write_answer(
         }
         // Nobody knows: the rental stays open, and a search finds out.
         Err(error) => rental.failed(error),
+    }
+    if matches!(rental.phase, RentalPhase::Closed { .. }) {
+        due = now.plus(inner.policy.remember);
     }
     change = change.rental(&rental, Expect::At(version), Some(due));
     if let Some(read) = &mut session {
@@ -280,8 +282,15 @@ pub(super) async fn write_answer(
 
 /// Binds a rental to its machine.
 pub(super) fn bind(rental: &mut RentalRecord, compute: &ComputeId, price: Option<Money>, now: atlas_auth::Timestamp) {
+    if let RentalPhase::Closed { at, .. } = rental.phase {
+        // Closed by hand while its create was under way: there is a machine after all, and nobody's.
+        let evidence = format!("its create was answered with machine {compute} after it was closed");
+        rental.accrual.reopen(at);
+        rental.phase = RentalPhase::Releasing { receipt: Receipt::new(Reason::Failed, evidence, "atlas", now) };
+    }
     let (next, _) = rental::step(rental.state(), rental::Input::Bound);
     rental.compute = Some(compute.clone());
+    rental.bound_at = Some(now);
     rental.absence = Absence::new();
     rental.accrual.bound(now, price);
     rental.succeeded();

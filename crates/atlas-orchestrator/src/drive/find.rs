@@ -131,6 +131,7 @@ pub(crate) fn twin_of(
         id: RentalId { token: rental.id.token, twin },
         phase: RentalPhase::Releasing { receipt: Receipt::new(Reason::Failed, evidence, "atlas", now) },
         compute: Some(compute.clone()),
+        bound_at: Some(now),
         accrual,
         ..RentalRecord::open(&intent, Holder::Nobody)
     }

@@ -122,9 +122,8 @@ impl Watched<'_> {
         }
         let since = *rental.missing_since.get_or_insert(now);
         let missing_for = now.since(since);
-        let long_enough = missing_for >= inner.policy.lost_after
-            && complete
-            && rental.absence.proves_gone(self.provider.traits(), rental.opened_at, rental.was_read);
+        let long_enough =
+            missing_for >= inner.policy.lost_after && complete && rental.is_proven_gone(self.provider.traits());
         let is_plain = self.rental.record.holder == Holder::Plain;
         if long_enough && (is_plain || !many_missing(inner, &self.rental.record).await?) {
             let evidence = format!("machine {compute} was not found for {}", words(missing_for));

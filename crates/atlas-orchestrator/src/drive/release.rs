@@ -131,7 +131,7 @@ async fn look(
             _ => rental.absence.unlisted(inner.now(), &scope, &rental.scope),
         }
     }
-    Ok(Look::Missing { proven: rental.absence.proves_gone(provider.traits(), rental.opened_at, rental.was_read) })
+    Ok(Look::Missing { proven: rental.is_proven_gone(provider.traits()) })
 }
 
 /// Whether a complete search shows the machine under its mark nowhere.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use atlas_auth::Timestamp;
 use atlas_core::proof::Absence;
-use atlas_core::{ComputeId, Intent, Mark, Port, Proof, ProviderId, RentalKind, Scope};
+use atlas_core::{ComputeId, Intent, Mark, Port, Proof, ProviderId, RentalKind, Scope, Traits};
 use serde::{Deserialize, Serialize};
 
 use super::accrual::Accrual;
@@ -56,6 +56,9 @@ pub(crate) struct RentalRecord {
     pub(crate) holder: Holder,
     pub(crate) opened_at: Timestamp,
     pub(crate) not_after: Timestamp,
+    /// When its machine became known: from then on its settle window counts (P4).
+    #[serde(default)]
+    pub(crate) bound_at: Option<Timestamp>,
     /// The epoch of its keys.
     pub(crate) epoch: u32,
     pub(crate) phase: RentalPhase,
@@ -100,6 +103,7 @@ impl RentalRecord {
             holder,
             opened_at: intent.opened_at,
             not_after: intent.not_after,
+            bound_at: None,
             epoch: 0,
             phase: RentalPhase::Open,
             compute: None,
@@ -114,6 +118,11 @@ impl RentalRecord {
             accrual: Accrual::begin(intent.opened_at, intent.price),
             later: BTreeMap::new(),
         }
+    }
+
+    /// Whether what speaks for its absence proves by the rule of its cloud that it is gone (P4).
+    pub(crate) fn is_proven_gone(&self, traits: &Traits) -> bool {
+        self.absence.proves_gone(traits, self.bound_at.unwrap_or(self.opened_at), self.was_read)
     }
 
     /// Since when its cloud's answers speak against a held machine, whose end is not proven.

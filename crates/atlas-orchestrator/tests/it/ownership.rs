@@ -7,7 +7,7 @@ use atlas_orchestrator::{FindingKind, Phase, ReapOptions, Reason, Why};
 use atlas_sim::{Fault, Operation, Rule};
 use std::sync::Arc;
 
-use crate::world::{World, hours, keep_alive, minutes, pass, ready, request, seconds, view};
+use crate::world::{World, hours, keep_alive, minutes, pass, ready, ready_with, request, seconds, view};
 
 /// The reaper when it is asked to act.
 fn act() -> ReapOptions {
@@ -433,4 +433,45 @@ async fn o3_p14_a_held_machine_of_which_nothing_is_heard_is_exposure() {
         assert!(orchestrator.exposure().await.unwrap().items.is_empty(), "{silence} is over");
         assert_eq!(view(&session).await.phase, Phase::Ready);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn o3_what_was_joined_at_one_account_proves_nothing_at_the_next() {
+    let mut world = World::with(|cloud| cloud.key("a"));
+    let orchestrator = world.open().await;
+    let ada = ready_with(&orchestrator, "ada", request().idle_ttl(hours(9))).await;
+    // The key is rotated, and a listing vouches for the new one.
+    world.cloud.rotate_key("b");
+    keep_alive(&orchestrator, &ada, minutes(5)).await;
+    // Then the account is exchanged for another one, which has a session of its own, and its key is rotated too.
+    world.cloud.use_key("x");
+    let bob = ready_with(&orchestrator, "bob", request().idle_ttl(hours(9))).await;
+    world.cloud.rotate_key("y");
+    keep_alive(&orchestrator, &bob, minutes(5)).await;
+    assert_eq!(view(&bob).await.phase, Phase::Ready);
+    orchestrator.end(ada.id()).await.unwrap();
+    pass(hours(1)).await;
+    assert_eq!(view(&ada).await.phase, Phase::Ending, "the other account's not-founds proved her machine gone");
+    // What was joined is known to the next opening too, and no more than that.
+    let orchestrator = world.reopen().await;
+    pass(hours(1)).await;
+    let (ada, bob) = (orchestrator.session(*ada.id()).await.unwrap(), orchestrator.session(*bob.id()).await.unwrap());
+    assert_eq!(view(&ada).await.phase, Phase::Ending);
+    assert_eq!(view(&bob).await.phase, Phase::Ready);
+    world.cloud.use_key("b");
+    pass(minutes(5)).await;
+    assert_eq!(view(&ada).await.phase, Phase::Ended);
+}
+
+#[tokio::test(start_paused = true)]
+async fn o5_a_create_that_is_under_way_cannot_be_written_off() {
+    let world = World::with(|cloud| cloud.create_takes(seconds(20)));
+    let orchestrator = world.open().await;
+    let session = orchestrator.ensure("ada", request()).await.unwrap();
+    pass(seconds(5)).await;
+    let rental = view(&session).await.rental.unwrap();
+    let refused = orchestrator.write_off(rental, "it takes too long").await.unwrap_err();
+    assert_eq!(refused.kind(), atlas_core::ErrorKind::Conflict);
+    session.ready().await.unwrap();
+    assert_eq!(world.cloud.ledger().rents.len(), 1);
 }

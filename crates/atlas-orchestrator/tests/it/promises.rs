@@ -1106,3 +1106,22 @@ async fn p1_a_store_that_cannot_write_ends_nobody_and_forgets_nobody() {
     pass(seconds(5)).await;
     assert_eq!(touched.is_ok(), view(&session).await.phase == Phase::Ready);
 }
+
+#[tokio::test(start_paused = true)]
+async fn p4_history_10_the_settle_window_counts_from_the_answer_of_the_create() {
+    let world = World::with(|cloud| {
+        cloud
+            .create_takes(seconds(90))
+            .effect_at(atlas_sim::Moment::Departure)
+            .settle_window(minutes(2))
+            .appears_after(seconds(100))
+    });
+    let orchestrator = world.open().await;
+    let session = orchestrator.ensure("ada", request()).await.unwrap();
+    pass(seconds(91)).await;
+    orchestrator.end(session.id()).await.unwrap();
+    pass(seconds(60)).await;
+    assert_eq!(view(&session).await.phase, Phase::Ending, "it was made a minute ago, and may not be seen for two");
+    session.ended().await.unwrap();
+    assert!(world.cloud.live().is_empty());
+}
