@@ -187,7 +187,7 @@ impl Watched<'_> {
         let what = What::Found { compute: moved.id };
         change = change.event(&Event::of_rental(now, session.as_ref().map(|read| read.record.id), id, what));
         if let Some(Read { record, version }) = session {
-            change = change.session(&record, Expect::At(version), record.deadline().or(Some(now)));
+            change = change.session(&record, Expect::At(version), Some(now));
         }
         change.commit().await?;
         Ok(())

@@ -13,6 +13,9 @@ use crate::rental::{self, Holder, RentalPhase, RentalRecord};
 use crate::session::{SessionPhase, Wait};
 use crate::{Error, Result};
 
+/// How long a cloud may take to begin an end that it accepted before that counts as a failure.
+const ENDS_WITHIN: Duration = Duration::from_mins(2);
+
 /// What one round found out.
 enum Round {
     Proven,
@@ -76,9 +79,18 @@ async fn round(inner: &Inner, provider: &dyn Provider, rental: &mut RentalRecord
     }
     match look(inner, provider, rental, compute).await {
         Ok(Look::Gone | Look::Missing { proven: true }) => Round::Proven,
+        Ok(Look::There) if is_overdue(inner, provider, rental) => Round::Failed(atlas_core::Error::conflict(format!(
+            "the cloud accepted the end of machine {compute} again and again, and it is still there"
+        ))),
         Ok(Look::There | Look::Ending | Look::Doubtful | Look::Missing { proven: false }) => Round::NotYet,
         Err(error) => Round::Failed(error),
     }
+}
+
+/// Whether an end that was accepted should have shown by now (P15: 200 is not done).
+fn is_overdue(inner: &Inner, provider: &dyn Provider, rental: &RentalRecord) -> bool {
+    let RentalPhase::Releasing { receipt } = &rental.phase else { return false };
+    inner.now().since(receipt.at) > provider.traits().settle_window.max(ENDS_WITHIN)
 }
 
 enum Look {
