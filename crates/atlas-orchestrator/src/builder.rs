@@ -178,6 +178,7 @@ impl OrchestratorBuilder {
             store_made_at: about.made_at,
             keys,
             policy,
+            frontier,
             probe: probe.or_else(|| atlas.probe().cloned()),
             accounts,
             default_provider: atlas.config().default_provider.clone(),

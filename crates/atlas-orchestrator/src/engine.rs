@@ -3,8 +3,8 @@
 //! A restart is this loop starting again. Nothing in it remembers anything that the store does not know.
 
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use atlas_auth::Timestamp;
@@ -19,7 +19,7 @@ use crate::events::{Event, What};
 use crate::inner::Inner;
 use crate::store::{Claim, CommitError, Fence, Kind, Queue, Row};
 use crate::time::TICK;
-use crate::{Error, Result};
+use crate::{Error, Result, SessionId};
 
 /// How many things that ended long ago are forgotten at once: nobody waits for it.
 const FORGOTTEN_AT_ONCE: usize = 4;
@@ -295,14 +295,43 @@ pub(crate) async fn flush(inner: &Inner, always: bool) -> Result<bool> {
     }
     let time = inner.now();
     let frontier = Frontier { time, idle: inner.idle.now(inner.clock.monotonic()) };
-    let body = serde_json::to_vec(&frontier).expect("a frontier has a JSON form");
-    let rows = touches.iter().map(|(session, value)| (session.to_string(), *value)).collect();
-    inner.books.store().beat(rows, body.into()).await?;
-    inner.activity.stored(&touches);
+    write_beat(inner, &touches, frontier).await?;
+    *inner.frontier.lock().unwrap_or_else(PoisonError::into_inner) = Some(frontier);
     if !touches.is_empty() {
         inner.books.beat(Event::of_deployment(time, What::Heartbeat { touched: touches.len() }));
     }
     Ok(true)
+}
+
+/// Stores the touch of one session, if what is stored does not cover it: an `ensure` is durable when it returns. Only
+/// of this session, hence under the frontier of the last beat.
+///
+/// That it cannot be stored harms nobody: the time since that beat is blind time then, for whoever opens the store next.
+pub(crate) async fn store_touch(inner: &Inner, session: SessionId) {
+    if let Err(error) = store_one(inner, session).await {
+        tracing::warn!(%session, %error, "a touch could not be stored; it counts all the same");
+    }
+}
+
+async fn store_one(inner: &Inner, session: SessionId) -> Result<()> {
+    let Unstored { touches, returned } = inner.activity.unstored_of(session);
+    for (session, left) in returned {
+        inner.came_back(session, left).await?;
+    }
+    if touches.is_empty() {
+        return Ok(());
+    }
+    let frontier = *inner.frontier.lock().unwrap_or_else(PoisonError::into_inner);
+    let frontier = frontier.unwrap_or(Frontier { time: inner.now(), idle: 0 });
+    write_beat(inner, &touches, frontier).await
+}
+
+async fn write_beat(inner: &Inner, touches: &[(SessionId, u64)], frontier: Frontier) -> Result<()> {
+    let body = serde_json::to_vec(&frontier).expect("a frontier has a JSON form");
+    let rows = touches.iter().map(|(session, value)| (session.to_string(), *value)).collect();
+    inner.books.store().beat(rows, body.into()).await?;
+    inner.activity.stored(touches);
+    Ok(())
 }
 
 /// Drives what one reconciliation set in motion, until nothing of it is left or `timeout` is over.

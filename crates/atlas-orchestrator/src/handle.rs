@@ -105,6 +105,6 @@ impl Session {
     pub async fn events(&self) -> Result<EventStream> {
         let seen = self.orchestrator.last_event().await?;
         let state = vec![self.view().await?];
-        Ok(EventStream::new(self.orchestrator.inner.books.clone(), Some(self.id), seen, state))
+        Ok(EventStream::new(&self.orchestrator.inner, Some(self.id), seen, state))
     }
 }

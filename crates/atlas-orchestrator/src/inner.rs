@@ -15,6 +15,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::activity::Activity;
 use crate::books::{Books, Read};
+use crate::engine::Frontier;
 use crate::policy::Policy;
 use crate::rental::RentalRecord;
 use crate::session::SessionRecord;
@@ -50,6 +51,8 @@ pub(crate) struct Inner {
     pub(crate) store_made_at: Timestamp,
     pub(crate) keys: Keys,
     pub(crate) policy: Policy,
+    /// What stood with the last beat.
+    pub(crate) frontier: Mutex<Option<Frontier>>,
     pub(crate) probe: Option<Arc<dyn Probe>>,
     pub(crate) accounts: BTreeMap<ProviderId, AccountState>,
     pub(crate) default_provider: Option<ProviderId>,
@@ -60,7 +63,7 @@ pub(crate) struct Inner {
     /// The tasks: dropping a caller's future stops none of them (rule P14).
     pub(crate) tasks: TaskTracker,
     pub(crate) closing: CancellationToken,
-    /// The same for touches, which take no lock.
+    /// Whether sessions and touches are refused: touches take no lock.
     draining: AtomicBool,
 }
 
@@ -77,6 +80,7 @@ pub(crate) struct Parts {
     pub(crate) store_made_at: Timestamp,
     pub(crate) keys: Keys,
     pub(crate) policy: Policy,
+    pub(crate) frontier: Option<Frontier>,
     pub(crate) probe: Option<Arc<dyn Probe>>,
     pub(crate) accounts: BTreeMap<ProviderId, AccountState>,
     pub(crate) default_provider: Option<ProviderId>,
@@ -96,6 +100,7 @@ impl Inner {
             store_made_at: parts.store_made_at,
             keys: parts.keys,
             policy: parts.policy,
+            frontier: Mutex::new(parts.frontier),
             probe: parts.probe,
             accounts: parts.accounts,
             default_provider: parts.default_provider,
@@ -107,13 +112,18 @@ impl Inner {
         }
     }
 
-    /// From now on nothing new is begun, and touches are refused.
+    /// From now on no session begins, and touches are refused.
     pub(crate) fn drain(&self) {
         self.draining.store(true, Ordering::Release);
+    }
+
+    /// From now on nothing at all is begun.
+    pub(crate) fn close(&self) {
+        self.drain();
         self.closing.cancel();
     }
 
-    /// Whether it is closing. One atomic load.
+    /// Whether sessions and touches are refused. One atomic load.
     pub(crate) fn is_draining(&self) -> bool {
         self.draining.load(Ordering::Acquire)
     }

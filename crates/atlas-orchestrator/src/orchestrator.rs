@@ -212,44 +212,7 @@ impl Orchestrator {
     pub async fn events(&self) -> Result<EventStream> {
         // The number first, so that what happens between the two reads is told rather than missed.
         let seen = self.last_event().await?;
-        Ok(EventStream::new(self.inner.books.clone(), None, seen, self.sessions().await?))
-    }
-
-    /// Ends the background tasks in good order: activity is stored, what is under way is finished. Machines live on, and
-    /// the next opening takes them over.
-    pub async fn shutdown(&self, patience: Duration) -> Result<()> {
-        self.inner.drain();
-        self.inner.tasks.close();
-        let finished = tokio::time::timeout(patience, self.inner.tasks.wait()).await.is_ok();
-        engine::flush(&self.inner, true).await?;
-        self.inner.activity.tell_all();
-        self.inner.books.store().close().await?;
-        if !finished {
-            tracing::warn!("some calls to clouds were still under way; their rentals are open and will be found again");
-        }
-        Ok(())
-    }
-
-    /// Ends all sessions, waits until their machines are proven gone or `patience` is over, then shuts down. Returns
-    /// whether all were proven gone.
-    pub async fn shutdown_and_end_all(&self, patience: Duration) -> Result<bool> {
-        let until = self.inner.now().plus(patience);
-        for view in self.sessions().await? {
-            let receipt =
-                Receipt::new(Reason::Shutdown, "all sessions are ended on shutdown", "a caller", self.inner.now());
-            self.inner.end_session(view.id, &receipt).await?;
-        }
-        let mut told = self.inner.books.told();
-        while !self.sessions().await?.is_empty() {
-            let left = until.since(self.inner.now());
-            if left.is_zero() {
-                self.shutdown(Duration::from_secs(5)).await?;
-                return Ok(false);
-            }
-            let _ = tokio::time::timeout(left.min(LONGEST_WAIT), told.changed()).await;
-        }
-        self.shutdown(until.since(self.inner.now()).max(Duration::from_secs(1))).await?;
-        Ok(true)
+        Ok(EventStream::new(&self.inner, None, seen, self.sessions().await?))
     }
 
     /// The orchestrator's steady time.
@@ -269,7 +232,7 @@ impl Orchestrator {
 
     /// Refuses what cannot be right before anything is written.
     fn check(&self, request: &SessionRequest) -> Result<()> {
-        if self.inner.closing.is_cancelled() {
+        if self.inner.is_draining() {
             return Err(Error::Closed);
         }
         request.validate()?;
@@ -299,7 +262,7 @@ impl Orchestrator {
         if let Some(key) = &session.key {
             self.inner.activity.bears(session.id, key);
         }
-        engine::flush(&self.inner, false).await?;
+        engine::store_touch(&self.inner, session.id).await;
         let mut handle = self.handle(session.id);
         handle.differs = self.differences(session, request);
         Ok(Some(handle))
@@ -318,6 +281,9 @@ impl Orchestrator {
             ("idle_ttl", request.idle_ttl.or(Some(policy.idle_ttl)) != session.idle_ttl),
             ("max_lifetime", request.max_lifetime.or(policy.max_lifetime) != session.max_lifetime),
             ("ready_path", request.ready_path != session.ready_path),
+            ("start_timeout", request.start_timeout.unwrap_or(policy.start_timeout) != session.start_timeout),
+            ("on_loss", request.on_loss != session.on_loss),
+            ("labels", request.labels != session.labels),
         ]
         .into_iter()
         .filter_map(|(what, differs)| differs.then_some(what))
@@ -419,13 +385,12 @@ impl Orchestrator {
                 rental.accrual.starting(now);
             }
             let phase = view::phase(&session, Some(&rental));
-            let due = session.deadline().or(Some(now));
             let done = self
                 .inner
                 .books
                 .change()
                 .rental_after_drive(&rental, Expect::At(rental_version), Some(now))
-                .session(&session, Expect::At(version), due)
+                .session(&session, Expect::At(version), Some(now))
                 .event(&Event::of_session(now, id, What::Phase { phase }))
                 .commit()
                 .await;
