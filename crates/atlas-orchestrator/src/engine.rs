@@ -3,14 +3,17 @@
 //! A restart is this loop starting again. Nothing in it remembers anything that the store does not know.
 
 use std::panic::AssertUnwindSafe;
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use atlas_auth::Timestamp;
 use futures_util::FutureExt as _;
+use futures_util::future::{Either, select};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 
 use crate::activity::Unstored;
 use crate::books::{Expect, Lane, Read, forget_queue, read_rental, sessions_queue};
@@ -20,6 +23,12 @@ use crate::inner::Inner;
 use crate::store::{Claim, CommitError, Fence, Kind, Queue, Row};
 use crate::time::TICK;
 use crate::{Error, Result, SessionId};
+
+/// After how long a drive no longer counts against the limit of its room.
+const WEDGED: Duration = Duration::from_secs(10);
+
+/// How many times the limit of a room may be under way, with those that take long.
+const WEDGED_TOO: usize = 4;
 
 /// How many things that ended long ago are forgotten at once: nobody waits for it.
 const FORGOTTEN_AT_ONCE: usize = 4;
@@ -50,12 +59,22 @@ pub(crate) struct Frontier {
 struct Room {
     queue: Queue,
     limit: usize,
+    /// How many drives are under way that have not taken long yet.
     running: AtomicUsize,
+    /// How many are under way in all.
+    held: AtomicUsize,
     /// How many drives in a row failed in the store.
     failures: AtomicU32,
 }
 
 impl Room {
+    /// For how many more drives there is space.
+    fn space(&self) -> usize {
+        let quick = self.limit.saturating_sub(self.running.load(Ordering::Acquire));
+        let all = (self.limit * WEDGED_TOO).saturating_sub(self.held.load(Ordering::Acquire));
+        quick.min(all)
+    }
+
     fn rest(&self) -> Duration {
         let failures = self.failures.fetch_add(1, Ordering::AcqRel);
         AFTER_STORE_FAILURE.saturating_mul(1 << failures.min(16)).min(LONGEST_REST)
@@ -77,7 +96,13 @@ pub(crate) enum Scale {
 
 fn rooms(inner: &Inner, scale: Scale) -> Vec<Arc<Room>> {
     let room = |queue: Queue, limit: usize| {
-        Arc::new(Room { queue, limit, running: AtomicUsize::new(0), failures: AtomicU32::new(0) })
+        Arc::new(Room {
+            queue,
+            limit,
+            running: AtomicUsize::new(0),
+            held: AtomicUsize::new(0),
+            failures: AtomicU32::new(0),
+        })
     };
     let policy = &inner.policy;
     let mut rooms = Vec::new();
@@ -86,7 +111,7 @@ fn rooms(inner: &Inner, scale: Scale) -> Vec<Arc<Room>> {
             let limit = match lane {
                 Lane::Release => policy.releases_at_once,
                 Lane::Create => policy.creates_at_once,
-                Lane::Find | Lane::Watch => policy.reads_at_once,
+                Lane::Find | Lane::Start | Lane::Watch => policy.reads_at_once,
             };
             if scale == Scale::Everything || matches!(lane, Lane::Release | Lane::Find) {
                 rooms.push(room(lane.queue(provider), limit));
@@ -100,8 +125,8 @@ fn rooms(inner: &Inner, scale: Scale) -> Vec<Arc<Room>> {
     rooms
 }
 
-/// Runs until the orchestrator closes.
-pub(crate) async fn run(inner: Arc<Inner>, scale: Scale) {
+/// Runs until it is told to stop.
+pub(crate) async fn run(inner: Arc<Inner>, scale: Scale, until: CancellationToken) {
     let rooms = rooms(&inner, scale);
     let freed = Arc::new(Notify::new());
     let mut asked_all: Option<Timestamp> = None;
@@ -120,7 +145,7 @@ pub(crate) async fn run(inner: Arc<Inner>, scale: Scale) {
             fill(&inner, room, &freed).await;
         }
         first = (first + 1) % rooms.len().max(1);
-        let open = rooms.iter().filter(|room| room.running.load(Ordering::Acquire) < room.limit);
+        let open = rooms.iter().filter(|room| room.space() > 0);
         let sleep = inner
             .books
             .agenda()
@@ -128,7 +153,7 @@ pub(crate) async fn run(inner: Arc<Inner>, scale: Scale) {
             .map_or(LONGEST_SLEEP, |due| due.since(inner.now()))
             .min(LONGEST_SLEEP);
         tokio::select! {
-            () = inner.closing.cancelled() => return,
+            () = until.cancelled() => return,
             () = inner.books.agenda().sooner.notified() => {}
             () = freed.notified() => {}
             // Also when nothing is left to sleep: what fell due since it was looked for must not wait for a notification.
@@ -137,30 +162,41 @@ pub(crate) async fn run(inner: Arc<Inner>, scale: Scale) {
     }
 }
 
-/// One place in a room, free again however its drive ends.
+/// One place in a room, free again however its drive ends, and for others before that if it takes long: a wedged call
+/// keeps its own row busy, and nobody else (rule P16).
 #[derive(Debug)]
 struct Slot {
     room: Arc<Room>,
     freed: Arc<Notify>,
+    is_aside: AtomicBool,
 }
 
 impl Slot {
     fn take(room: &Arc<Room>, freed: &Arc<Notify>) -> Self {
         room.running.fetch_add(1, Ordering::AcqRel);
-        Self { room: room.clone(), freed: freed.clone() }
+        room.held.fetch_add(1, Ordering::AcqRel);
+        Self { room: room.clone(), freed: freed.clone(), is_aside: AtomicBool::new(false) }
+    }
+
+    fn step_aside(&self) {
+        if !self.is_aside.swap(true, Ordering::AcqRel) {
+            self.room.running.fetch_sub(1, Ordering::AcqRel);
+            self.freed.notify_one();
+        }
     }
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        self.room.running.fetch_sub(1, Ordering::AcqRel);
+        self.step_aside();
+        self.room.held.fetch_sub(1, Ordering::AcqRel);
         self.freed.notify_one();
     }
 }
 
 /// Claims what is due in one room, as far as there is space, and drives it in tasks of its own.
 async fn fill(inner: &Arc<Inner>, room: &Arc<Room>, freed: &Arc<Notify>) {
-    let space = room.limit.saturating_sub(room.running.load(Ordering::Acquire));
+    let space = room.space();
     if space == 0 || !inner.books.agenda().take_due(&room.queue, inner.now()) {
         return;
     }
@@ -173,7 +209,13 @@ async fn fill(inner: &Arc<Inner>, room: &Arc<Room>, freed: &Arc<Notify>) {
                 let slot = Slot::take(room, freed);
                 let inner = inner.clone();
                 let tasks = inner.tasks.clone();
-                tasks.spawn(async move { drive_one(&inner, &slot.room, claim).await });
+                tasks.spawn(async move {
+                    let drive = pin!(drive_one(&inner, &slot.room, claim));
+                    if let Either::Right(((), drive)) = select(drive, pin!(tokio::time::sleep(WEDGED))).await {
+                        slot.step_aside();
+                        drive.await;
+                    }
+                });
             }
         }
         Err(error) => {
@@ -336,6 +378,11 @@ async fn write_beat(inner: &Inner, touches: &[(SessionId, u64)], frontier: Front
 
 /// Drives what one reconciliation set in motion, until nothing of it is left or `timeout` is over.
 pub(crate) async fn run_endings(inner: &Arc<Inner>, timeout: Duration) {
-    let running = run(inner.clone(), Scale::EndingsOnly);
-    let _ = tokio::time::timeout(timeout, running).await;
+    let until = inner.closing.child_token();
+    let running = pin!(run(inner.clone(), Scale::EndingsOnly, until.clone()));
+    // Told to stop rather than dropped: a claim whose answer is dropped stays claimed until its lease ends.
+    if let Either::Right(((), running)) = select(running, pin!(tokio::time::sleep(timeout))).await {
+        until.cancel();
+        running.await;
+    }
 }

@@ -7,6 +7,7 @@ mod crash;
 mod drain;
 mod events;
 mod histories;
+mod lanes;
 mod leaving;
 mod life;
 mod loss;
