@@ -251,9 +251,10 @@ pub(super) async fn write_answer(
                 rental.close(proof, now);
             }
             if let Some(read) = session.as_mut() {
+                let lived = read.record.is_living();
                 read.record.lose(&rental, now);
                 change = settle_refusal(inner, change, &mut read.record, error);
-                if !read.record.is_living() {
+                if lived && !read.record.is_living() {
                     failed = Some(error);
                 }
             }
@@ -374,6 +375,12 @@ async fn refused(
 
 /// The start took too long: the session ends, and whatever its create made goes with it.
 async fn give_up(inner: &Arc<Inner>, held: &Held, session: Read<SessionRecord>) -> Result<()> {
+    let life = session.record.max_lifetime.map(|lifetime| session.record.created_at.plus(lifetime));
+    if life.is_some_and(|over| over <= inner.now()) {
+        inner.books.release(&held.key, held.fence).await?;
+        let receipt = Receipt::new(Reason::Lifetime, "its lifetime is over", "atlas", inner.now());
+        return inner.end_session(session.record.id, &receipt).await.map(drop);
+    }
     let why = match &session.record.phase {
         SessionPhase::Waiting { wait: Wait::Pause { why, .. } } => format!("no machine in time; last refusal: {why}"),
         _ => "no machine in time".to_owned(),

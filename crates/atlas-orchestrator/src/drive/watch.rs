@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use atlas_auth::Timestamp;
-use atlas_core::{Compute, ComputeId, ComputeStatus, ErrorKind, Provider, probe};
+use atlas_core::{Compute, ComputeId, ComputeStatus, ErrorKind, Protocol, Provider, probe};
 
 use super::missing::Silence;
 use super::{Held, is_gone, is_strangers, put_off};
@@ -183,6 +183,12 @@ impl Watched<'_> {
     /// What a read means. Only a machine that is starting is asked whether it answers.
     async fn input(&self, compute: &Compute) -> atlas_core::Result<Input> {
         Ok(match compute.status {
+            // Other ports are another endpoint: it is asked before it is handed out (P12).
+            ComputeStatus::Running
+                if self.rental.record.published().is_some_and(|known| known.ports != compute.ports) =>
+            {
+                Input::Moved
+            }
             ComputeStatus::Running if self.rental.record.power() == Some(Power::Starting) => {
                 if self.answers(compute).await? { Input::Ready } else { Input::Running }
             }
@@ -203,7 +209,11 @@ impl Watched<'_> {
     }
 
     async fn answers(&self, compute: &Compute) -> atlas_core::Result<bool> {
-        if compute.first_http().is_none() {
+        let Some(read) = &self.session else { return Ok(true) };
+        // A port that was asked for and is not listed yet has no address: that is not readiness.
+        if compute.first_http().is_none()
+            && !read.record.request.ports.iter().any(|port| port.protocol == Protocol::Http)
+        {
             return Ok(true);
         }
         let Some(probe) = &self.inner.probe else {
@@ -211,7 +221,6 @@ impl Watched<'_> {
                 "readiness cannot be asked: build with the feature `http`, or give a probe of your own",
             ));
         };
-        let Some(read) = &self.session else { return Ok(true) };
         let credentials = self
             .inner
             .credentials(&read.record, &self.rental.record)
@@ -335,7 +344,8 @@ impl Watched<'_> {
                 session.stopped = true;
                 session.found_stopped = true;
                 change = change.session(&session, Expect::At(version), Some(now));
-            } else if power == Power::Starting && session.found_stopped {
+            } else if power == Power::Starting && (session.found_stopped || session.starting_since.is_none()) {
+                // It runs again, or behind other ports: it must become ready anew.
                 session.stopped = false;
                 session.found_stopped = false;
                 session.starting_since = Some(now);

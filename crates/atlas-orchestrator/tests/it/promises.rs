@@ -1125,3 +1125,57 @@ async fn p4_history_10_the_settle_window_counts_from_the_answer_of_the_create() 
     session.ended().await.unwrap();
     assert!(world.cloud.live().is_empty());
 }
+
+#[tokio::test(start_paused = true)]
+async fn p12_a_machine_whose_port_is_not_listed_yet_is_not_ready() {
+    let world = World::new();
+    world.witness.show(|compute| compute.ports.clear());
+    let orchestrator = world.open().await;
+    let session = orchestrator.ensure("ada", request()).await.unwrap();
+    pass(minutes(1)).await;
+    assert_eq!(view(&session).await.phase, Phase::Starting, "it has no address");
+    world.witness.show(|_| {});
+    session.ready().await.unwrap().url(8000).unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn p12_other_ports_are_asked_before_they_are_handed_out() {
+    let world = World::new();
+    let orchestrator = world.open().await;
+    let session = ready(&orchestrator, "ada").await;
+    let before = session.endpoint().await.unwrap().unwrap();
+    // A stranger's port: nobody there knows the key.
+    world.witness.show(|compute| compute.ports[0].url = Some("https://stranger.example/".to_owned()));
+    keep_alive(&orchestrator, &session, minutes(3)).await;
+    assert!(session.endpoint().await.unwrap().is_none());
+    world.witness.show(|_| {});
+    let after = session.ready().await.unwrap();
+    assert!(after.generation > before.generation);
+    assert_eq!(after.url(8000).unwrap(), before.url(8000).unwrap());
+}
+
+#[tokio::test(start_paused = true)]
+async fn p10_a_lifetime_that_ends_before_any_machine_is_no_failed_start() {
+    let world = World::with(|cloud| cloud.capacity("h100", 0));
+    let orchestrator = world.open().await;
+    let short = request().max_lifetime(minutes(2));
+    let session = orchestrator.ensure("ada", short.clone()).await.unwrap();
+    assert_eq!(session.ended().await.unwrap().receipt.unwrap().reason, Reason::Lifetime);
+    let next = orchestrator.ensure("ada", short).await.unwrap();
+    assert_ne!(next.id(), session.id());
+}
+
+#[tokio::test(start_paused = true)]
+async fn p14_history_12_a_store_that_cannot_say_what_it_is_is_opened_and_driven_all_the_same() {
+    let mut world = World::new();
+    let orchestrator = world.open().await;
+    let session = ready(&orchestrator, "ada").await;
+    let mut about = world.rows(Kind::META).await.into_iter().find(|row| row.key.id == "store").unwrap();
+    about.body = "?".into();
+    crate::histories::write(&world, about).await;
+    let orchestrator = world.reopen().await;
+    let session = orchestrator.session(*session.id()).await.unwrap();
+    assert!(matches!(session.endpoint().await, Err(Error::NoMasterKey(_))));
+    assert_eq!(session.ended().await.unwrap().receipt.unwrap().reason, Reason::Idle);
+    assert!(world.cloud.live().is_empty());
+}
