@@ -83,12 +83,13 @@ mod tests {
 
     #[test]
     fn o3_what_was_joined_at_one_account_says_nothing_of_another() {
-        let [a, b, c, x, y] = ["a", "b", "c", "x", "y"].map(Scope::new);
-        let groups = join(Vec::new(), &[a.clone(), b.clone()]);
-        let groups = join(groups, &[x.clone(), y.clone()]);
-        assert_eq!(groups, [vec![a.clone(), b.clone()], vec![x.clone(), y.clone()]]);
-        let groups = join(groups, &[b.clone(), c.clone()]);
-        assert_eq!(groups, [vec![x.clone(), y.clone()], vec![a.clone(), b.clone(), c.clone()]]);
-        assert_eq!(join(groups, &[y.clone(), a.clone()]), [vec![a, b, c, x, y]]);
+        let ada = ["a1", "a2", "a3"].map(Scope::new);
+        let bob = ["b1", "b2"].map(Scope::new);
+        let groups = join(Vec::new(), &ada[..2]);
+        let groups = join(groups, &bob);
+        assert_eq!(groups, [ada[..2].to_vec(), bob.to_vec()]);
+        let groups = join(groups, &ada[1..]);
+        assert_eq!(groups, [bob.to_vec(), ada.to_vec()]);
+        assert_eq!(join(groups, &[ada[0].clone(), bob[1].clone()]), [[ada.to_vec(), bob.to_vec()].concat()]);
     }
 }

@@ -45,10 +45,12 @@ pub(crate) async fn watch(inner: &Arc<Inner>, held: &Held, rental: Read<RentalRe
     }
     let watched = Watched { inner, held, rental, session, provider };
     match inner.bounded(watched.provider.get(&inner.call(), &compute)).await {
-        Ok(found) if is_strangers(&found, &watched.rental.record) => watched.silent(&compute, Silence::NotFound).await,
-        Ok(found) if is_gone(&found.status) => watched.silent(&compute, Silence::Terminated).await,
-        Ok(found) => watched.seen(found).await,
-        Err(error) if error.is_not_found() => watched.silent(&compute, Silence::NotFound).await,
+        Ok(found) if is_strangers(&found, &watched.rental.record) => {
+            Box::pin(watched.silent(&compute, Silence::NotFound)).await
+        }
+        Ok(found) if is_gone(&found.status) => Box::pin(watched.silent(&compute, Silence::Terminated)).await,
+        Ok(found) => Box::pin(watched.seen(found)).await,
+        Err(error) if error.is_not_found() => Box::pin(watched.silent(&compute, Silence::NotFound)).await,
         Err(error) => {
             let at_least = error.retry_after().unwrap_or_default();
             put_off(inner, held, watched.rental, &error, at_least).await
