@@ -107,13 +107,8 @@ pub(crate) fn bearing(token: SpawnToken, computes: Vec<Compute>) -> Vec<Compute>
     computes
         .into_iter()
         .filter(|compute| compute.status != crate::ComputeStatus::Terminated)
-        .filter(|compute| mark_of(compute).is_some_and(|mark| mark.token == token))
+        .filter(|compute| compute.mark().is_some_and(|mark| mark.token == token))
         .collect()
-}
-
-/// The mark that a machine bears, in its name if nowhere else.
-pub(crate) fn mark_of(compute: &Compute) -> Option<crate::Mark> {
-    compute.mark.clone().or_else(|| compute.name.as_deref().and_then(crate::Mark::read))
 }
 
 macro_rules! forward {

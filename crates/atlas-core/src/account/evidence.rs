@@ -156,7 +156,7 @@ impl Account {
 
 /// Whether this is the living machine of a record, by id and mark: an id alone may be another account's too.
 fn is_recorded_machine(record: &IntentRecord, compute: &Compute) -> bool {
-    let bears = |token: SpawnToken| crate::provider::mark_of(compute).is_some_and(|mark| mark.token == token);
+    let bears = |token: SpawnToken| compute.mark().is_some_and(|mark| mark.token == token);
     compute.status != ComputeStatus::Terminated
         && record.compute.as_ref() == Some(&compute.id)
         && bears(record.intent.token())

@@ -90,7 +90,7 @@ impl Account {
 
     /// What a record says of a machine that no create here made.
     fn intent_for(&self, compute: &Compute) -> Intent {
-        let mark = crate::provider::mark_of(compute).unwrap_or_else(|| {
+        let mark = compute.mark().unwrap_or_else(|| {
             let shared = &self.surroundings;
             let token = SpawnToken::generate(TokenKind::Plain, &*shared.entropy);
             Mark::new(shared.deployment.clone(), shared.installation.clone(), token, None)
@@ -102,7 +102,7 @@ impl Account {
     /// Whether this machine may be stopped or ended by hand (rule O6), and on whose word.
     pub(super) fn permit(&self, compute: &Compute, permission: Permission, verb: &str) -> Result<&'static str> {
         let id = &compute.id;
-        let ours = crate::provider::mark_of(compute).filter(|mark| mark.deployment == self.surroundings.deployment);
+        let ours = compute.mark().filter(|mark| mark.deployment == self.surroundings.deployment);
         let message = match ours.map(|mark| mark.token.kind()) {
             Some(TokenKind::Plain) => return Ok("asked"),
             Some(TokenKind::Session | TokenKind::Pool | TokenKind::Task) if permission.force => {

@@ -88,7 +88,7 @@ impl Account {
 
 /// A cloud that altered or cut the mark would make an unknown machine of it (rule O2).
 fn refuse_altered(compute: &Compute, mark: &Mark) -> Result<()> {
-    if crate::provider::mark_of(compute).is_some_and(|read| {
+    if compute.mark().is_some_and(|read| {
         read.token == mark.token && read.deployment == mark.deployment && read.installation == mark.installation
     }) {
         return Ok(());

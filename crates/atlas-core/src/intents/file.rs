@@ -94,7 +94,7 @@ impl FileIntents {
     /// Says that a machine which was just read is being ended, whatever the records said of it before: a receipt of who
     /// was ended and why. Takes its own record, a closed one too, else the open one of its token, else makes one.
     pub fn take_over(&self, intent: Intent, compute: &Compute, why: &str) -> Result<IntentRecord> {
-        let unmarked = crate::provider::mark_of(compute).is_none();
+        let unmarked = compute.mark().is_none();
         self.release_recorded(intent, &compute.id, why, |record| {
             record.unmarked = unmarked;
             record.read_back = true;

@@ -180,7 +180,7 @@ impl IntentRecord {
 
     /// Whose machine a read under the recorded id shows.
     pub(crate) fn whose(&self, compute: &Compute) -> Whose {
-        match crate::provider::mark_of(compute) {
+        match compute.mark() {
             Some(mark) if mark.token == self.intent.token() => Whose::Ours,
             Some(_) => Whose::Strangers,
             None if self.unmarked || compute.name.is_none() => Whose::Ours,
@@ -192,7 +192,7 @@ impl IntentRecord {
     pub(crate) fn sees(&mut self, compute: &Compute) {
         self.absence.seen();
         self.read_back = true;
-        if crate::provider::mark_of(compute).is_some() {
+        if compute.mark().is_some() {
             self.unmarked = false;
         }
     }

@@ -126,7 +126,7 @@ pub struct Compute {
     pub exit_code: Option<i32>,
     /// The cloud's own answer, less secrets and environment.
     pub raw: Value,
-    /// The mark that it bears, read from its name or its environment.
+    /// The mark that its provider has read from elsewhere than its name. Ask [`mark`](Self::mark()) which one it bears.
     #[serde(skip)]
     pub mark: Option<Mark>,
 }
@@ -163,6 +163,11 @@ impl Compute {
         }
         self.name = Some(name);
         self
+    }
+
+    /// The mark that it bears, in its name if nowhere else.
+    pub fn mark(&self) -> Option<Mark> {
+        self.mark.clone().or_else(|| self.name.as_deref().and_then(Mark::read))
     }
 
     /// The first http port, on which readiness is asked.
