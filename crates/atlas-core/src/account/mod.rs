@@ -115,7 +115,7 @@ impl Account {
     /// Stops a machine, keeping its disk; returns when a read shows it stopped, at most `timeout` later.
     pub async fn stop(&self, id: impl AsRef<ComputeId>, permission: Permission, timeout: Duration) -> Result<Compute> {
         let id = id.as_ref();
-        self.permit(&self.get(id).await?, permission, "stop")?;
+        self.permit(id, self.get(id).await?.mark().as_ref(), permission, "stop")?;
         self.provider.stop(&self.context, id).await?;
         self.provider.wait_stopped(&self.context, id, timeout).await
     }
@@ -123,7 +123,7 @@ impl Account {
     /// Asks that a machine be stopped, and does not wait for it.
     pub async fn stop_soon(&self, id: impl AsRef<ComputeId>, permission: Permission) -> Result<()> {
         let id = id.as_ref();
-        self.permit(&self.get(id).await?, permission, "stop")?;
+        self.permit(id, self.get(id).await?.mark().as_ref(), permission, "stop")?;
         self.provider.stop(&self.context, id).await
     }
 

@@ -28,18 +28,17 @@ impl Account {
         timeout: Duration,
     ) -> Result<()> {
         let id = id.as_ref();
-        match self.to_be_ended(id, permission).await? {
-            Some(record) => self.end(record, id, "asked", timeout).await,
-            None => Ok(()),
-        }
+        let record = self.to_be_ended(id, permission).await?;
+        self.end(record, id, "asked", timeout).await
     }
 
     /// Asks that a machine be ended, and does not wait for the proof: `reap` does.
     pub async fn terminate_soon(&self, id: impl AsRef<ComputeId>, permission: Permission) -> Result<()> {
         let id = id.as_ref();
-        let Some(mut record) = self.to_be_ended(id, permission).await?.filter(IntentRecord::is_living) else {
+        let mut record = self.to_be_ended(id, permission).await?;
+        if !record.is_living() {
             return Ok(());
-        };
+        }
         // A disk that takes no record must not keep a machine alive: the cloud is told first, the caller afterwards.
         let recorded = self.surroundings.intents.releasing(record.key(), id, "asked");
         if recorded.is_ok() {
@@ -51,41 +50,52 @@ impl Account {
     }
 
     /// Refuses what may not be ended. The record under which it is to be ended, made where there was none, so that a crash
-    /// forgets nothing; `None` where the machine is gone and its id a stranger's.
-    async fn to_be_ended(&self, id: &ComputeId, permission: Permission) -> Result<Option<IntentRecord>> {
+    /// forgets nothing.
+    ///
+    /// What is recorded here goes by its record, whatever its cloud answers just now: the ending is written first, and each
+    /// look afterwards reads whose machine it is.
+    async fn to_be_ended(&self, id: &ComputeId, permission: Permission) -> Result<IntentRecord> {
         let known = match self.record_of(id).await? {
-            Some(record) if record.is_living() => Some(self.in_scope(record).await?),
+            Some(record) if record.is_living() => {
+                let record = self.in_scope(record).await?;
+                if !permission.foreign {
+                    if !matches!(record.phase, IntentPhase::Releasing { .. }) {
+                        self.permit(id, Some(&record.intent.mark), permission, "terminate")?;
+                    }
+                    return Ok(record);
+                }
+                Some(record)
+            }
             other => other,
         };
-        let compute = match self.provider.get(&self.context, id).await {
-            Ok(compute) => compute,
-            Err(error) => {
-                // What was rented here may be ended, whether this read shows it or not.
-                let is_ours = known.as_ref().is_some_and(|record| error.is_not_found() || record.is_living());
-                let may_pass = error.is_not_found() || error.is_transient();
-                return if is_ours && may_pass { Ok(known) } else { Err(error) };
-            }
-        };
-        if let Some(record) = known {
-            let is_ending = matches!(record.phase, IntentPhase::Releasing { .. });
-            match record.whose(&compute) {
-                Whose::Ours if is_ending || compute.status == ComputeStatus::Terminated => return Ok(Some(record)),
-                Whose::Ours if record.is_living() => {
-                    self.permit(&compute, permission, "terminate")?;
-                    return Ok(Some(record));
-                }
-                Whose::Strangers => {
+        let read = self.provider.get(&self.context, id).await;
+        let compute = match (read, known) {
+            (Ok(compute), None) => compute,
+            (Ok(compute), Some(record)) => match record.whose(&compute) {
+                Whose::Ours if record.is_living() || compute.status == ComputeStatus::Terminated => return Ok(record),
+                Whose::Strangers if record.is_living() => {
                     self.surroundings.intents.close(&record, Proof::Gone)?;
-                    if !permission.foreign {
-                        return Ok(None);
-                    }
+                    compute
                 }
+                Whose::Strangers if !permission.foreign => return Err(self.used_again(&compute)),
                 // It was closed and is there all the same, or an operator must say whose it is.
-                Whose::Ours | Whose::Unclear => {}
-            }
-        }
-        let why = self.permit(&compute, permission, "terminate")?;
-        self.surroundings.intents.take_over(self.intent_for(&compute), &compute, why).map(Some)
+                Whose::Ours | Whose::Strangers | Whose::Unclear => compute,
+            },
+            (Err(error), Some(record)) if record.is_living() || error.is_not_found() => return Ok(record),
+            (Err(error), _) => return Err(error),
+        };
+        let why = self.permit(id, compute.mark().as_ref(), permission, "terminate")?;
+        self.surroundings.intents.take_over(self.intent_for(&compute), &compute, why)
+    }
+
+    /// What was asked for is done, and what stands under its id now is another's: neither killed nor passed off as ended.
+    fn used_again(&self, compute: &Compute) -> Error {
+        Error::conflict(format!(
+            "machine {} was ended and its cloud gave the id to another, which still runs: say --foreign to end that one",
+            compute.id
+        ))
+        .with_effect(Effect::NotSent)
+        .with_provider(self.provider.id())
     }
 
     /// What a record says of a machine that no create here made.
@@ -99,10 +109,15 @@ impl Account {
         Intent::machine(mark, self.provider.id(), scope, now, now)
     }
 
-    /// Whether this machine may be stopped or ended by hand (rule O6), and on whose word.
-    pub(super) fn permit(&self, compute: &Compute, permission: Permission, verb: &str) -> Result<&'static str> {
-        let id = &compute.id;
-        let ours = compute.mark().filter(|mark| mark.deployment == self.surroundings.deployment);
+    /// Whether the machine that bears this mark may be stopped or ended by hand (rule O6), and on whose word.
+    pub(super) fn permit(
+        &self,
+        id: &ComputeId,
+        mark: Option<&Mark>,
+        permission: Permission,
+        verb: &str,
+    ) -> Result<&'static str> {
+        let ours = mark.filter(|mark| mark.deployment == self.surroundings.deployment);
         let message = match ours.map(|mark| mark.token.kind()) {
             Some(TokenKind::Plain) => return Ok("asked"),
             Some(TokenKind::Session | TokenKind::Pool | TokenKind::Task) if permission.force => {

@@ -45,6 +45,38 @@ async fn p4_reads_that_fail_prove_nothing() {
     }
 }
 
+/// An ending is recorded before the cloud is asked anything, so no answer of it can lose one.
+#[tokio::test(start_paused = true)]
+async fn p1_p4_an_ending_survives_every_failure_of_the_first_read() {
+    for fault in [
+        Fault::Unauthorized,
+        Fault::Forbidden,
+        Fault::Garbles,
+        Fault::Errs,
+        Fault::FailsBefore,
+        Fault::LosesAnswer,
+        Fault::RateLimited(Duration::from_secs(1)),
+    ] {
+        for soon in [false, true] {
+            let bench = bench(|cloud| cloud);
+            let id = bench.spawn().await.compute.id;
+            bench.inject(Operation::Get, fault.clone());
+            let ordinary = Permission::ordinary();
+            let outcome = if soon {
+                bench.account.terminate_soon(&id, ordinary).await
+            } else {
+                bench.account.terminate_with(&id, ordinary, Duration::from_mins(1)).await
+            };
+            if outcome.is_err() {
+                assert!(is_releasing(&bench.phase().await), "{fault}");
+            }
+            bench.reap().await;
+            bench.reap().await;
+            assert!(bench.cloud.live().is_empty(), "{fault}");
+        }
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn p4_a_cloud_that_cannot_be_read_at_first_is_asked_again() {
     for fault in [Fault::Errs, Fault::FailsBefore, Fault::RateLimited(Duration::from_secs(1))] {
@@ -197,8 +229,13 @@ async fn p4_the_machine_of_a_stranger_at_our_old_id_is_not_ended() {
     bench.cloud.reuse_id(&id, &theirs.to_string()).unwrap();
     bench.account.terminate(&id).await.unwrap();
     assert!(is_closed(&bench.phase().await), "ours is gone");
-    bench.account.terminate(&id).await.unwrap();
+    let error = bench.account.terminate(&id).await.unwrap_err();
+    assert_eq!((error.kind(), error.effect()), (ErrorKind::Conflict, atlas_core::Effect::NotSent));
+    assert!(error.message().contains("gave the id to another"), "{error}");
     assert_eq!(bench.cloud.count(Operation::Terminate), 0);
+    let foreign = Permission::ordinary().foreign(true);
+    bench.account.terminate_with(&id, foreign, Duration::from_mins(2)).await.unwrap();
+    assert!(bench.cloud.live().is_empty(), "an operator said so");
 
     // While it is being ended.
     let bench = self::bench(|cloud| cloud);
