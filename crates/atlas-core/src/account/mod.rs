@@ -21,6 +21,9 @@ use crate::{
     LogOptions, LogStream, Probe, Provider, ProviderExt, Result, Spawned, probe,
 };
 
+/// How long one step that waits for no proof may take. A read may first wait until its cloud shows a new machine.
+const STEP: Duration = Duration::from_mins(3);
+
 /// What an operator allows beyond the ordinary (rule O6).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
@@ -115,14 +118,19 @@ impl Account {
     /// Stops a machine, keeping its disk; returns when a read shows it stopped, at most `timeout` later.
     pub async fn stop(&self, id: impl AsRef<ComputeId>, permission: Permission, timeout: Duration) -> Result<Compute> {
         let id = id.as_ref();
-        self.permit(id, self.get(id).await?.mark().as_ref(), permission, "stop")?;
-        self.provider.stop(&self.context, id).await?;
-        self.provider.wait_stopped(&self.context, id, timeout).await
+        let stopping = async {
+            self.begin_stop(id, permission).await?;
+            self.provider.wait_stopped(&self.context, id, timeout).await
+        };
+        tokio::time::timeout(timeout, stopping).await.unwrap_or_else(|_| Err(self.not_yet(id, "stopped", timeout)))
     }
 
     /// Asks that a machine be stopped, and does not wait for it.
     pub async fn stop_soon(&self, id: impl AsRef<ComputeId>, permission: Permission) -> Result<()> {
-        let id = id.as_ref();
+        self.step("stop", self.begin_stop(id.as_ref(), permission)).await
+    }
+
+    async fn begin_stop(&self, id: &ComputeId, permission: Permission) -> Result<()> {
         self.permit(id, self.get(id).await?.mark().as_ref(), permission, "stop")?;
         self.provider.stop(&self.context, id).await
     }
@@ -130,13 +138,31 @@ impl Account {
     /// Starts a stopped machine under the same keys; returns when a read shows it running. **Bills from now on.**
     pub async fn start(&self, id: impl AsRef<ComputeId>, timeout: Duration) -> Result<Compute> {
         let id = id.as_ref();
-        self.provider.start(&self.context, id).await?;
-        self.provider.wait_running(&self.context, id, timeout).await
+        let starting = async {
+            self.provider.start(&self.context, id).await?;
+            self.provider.wait_running(&self.context, id, timeout).await
+        };
+        tokio::time::timeout(timeout, starting).await.unwrap_or_else(|_| Err(self.not_yet(id, "running", timeout)))
     }
 
     /// Asks that a machine be started, and does not wait for it. **Bills from now on.**
     pub async fn start_soon(&self, id: impl AsRef<ComputeId>) -> Result<()> {
-        self.provider.start(&self.context, id.as_ref()).await
+        self.step("start", self.provider.start(&self.context, id.as_ref())).await
+    }
+
+    /// Bounds a step, so that a cloud that never answers holds nobody up.
+    async fn step<T>(&self, operation: &'static str, work: impl Future<Output = Result<T>>) -> Result<T> {
+        tokio::time::timeout(STEP, work).await.unwrap_or_else(|_| {
+            let waited = crate::duration::format(STEP);
+            Err(Error::timeout(format!("no answer within {waited}; what is recorded stays as it is"))
+                .with_provider(self.provider.id())
+                .with_operation(operation))
+        })
+    }
+
+    fn not_yet(&self, id: &ComputeId, wanted: &str, timeout: Duration) -> Error {
+        let waited = crate::duration::format(timeout);
+        Error::timeout(format!("machine {id} is not {wanted} after {waited}")).with_provider(self.provider.id())
     }
 
     /// Waits until the machine answers on its first http port, or runs where it has none (rule P12).

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tokio::time::error::Elapsed;
+
 use super::evidence::Look;
 use super::{Account, Permission};
 use crate::intents::{IntentPhase, IntentRecord, Whose};
@@ -28,13 +30,21 @@ impl Account {
         timeout: Duration,
     ) -> Result<()> {
         let id = id.as_ref();
-        let record = self.to_be_ended(id, permission).await?;
-        self.end(record, id, "asked", timeout).await
+        let mut ending = Ending::default();
+        let ended = tokio::time::timeout(timeout, async {
+            let record = self.to_be_ended(id, permission).await?;
+            self.until_gone(record, id, "asked", &mut ending).await
+        })
+        .await;
+        self.told(id, timeout, ending, ended)
     }
 
     /// Asks that a machine be ended, and does not wait for the proof: `reap` does.
     pub async fn terminate_soon(&self, id: impl AsRef<ComputeId>, permission: Permission) -> Result<()> {
-        let id = id.as_ref();
+        self.step("terminate", self.begin_end(id.as_ref(), permission)).await
+    }
+
+    async fn begin_end(&self, id: &ComputeId, permission: Permission) -> Result<()> {
         let mut record = self.to_be_ended(id, permission).await?;
         if !record.is_living() {
             return Ok(());
@@ -139,42 +149,22 @@ impl Account {
     }
 
     /// Ends the machine of a record, until the proof or the end of `timeout`.
-    ///
-    /// A disk that takes no record must not keep a machine alive: then the evidence is kept here, and the record is
-    /// closed by a later look.
     pub(super) async fn end(&self, record: IntentRecord, id: &ComputeId, why: &str, timeout: Duration) -> Result<()> {
-        let recorded = self.surroundings.intents.releasing(record.key(), id, why);
-        let mut last = None;
-        let ended = tokio::time::timeout(timeout, self.until_gone(record, id, recorded.is_ok(), &mut last)).await;
-        let carried_on = match &recorded {
-            Ok(()) => "its record stays, and `atlas reap` carries it on".to_owned(),
-            Err(error) => format!("nor could it be recorded that it is to go ({})", error.message()),
-        };
-        match ended {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) => Err(error.context(format!("machine {id} is not proven gone, {carried_on}"))),
-            Err(_) => {
-                let last = last.map(|error: Error| format!("; the last answer was: {error}")).unwrap_or_default();
-                let waited = crate::duration::format(timeout);
-                Err(Error::timeout(format!("machine {id} is not proven gone after {waited}; {carried_on}{last}"))
-                    .with_provider(self.provider.id())
-                    .with_operation("terminate")
-                    .with_leftover(id.clone()))
-            }
-        }
+        let mut ending = Ending::default();
+        let ended = tokio::time::timeout(timeout, self.until_gone(record, id, why, &mut ending)).await;
+        self.told(id, timeout, ending, ended)
     }
 
-    async fn until_gone(
-        &self,
-        mut record: IntentRecord,
-        id: &ComputeId,
-        recorded: bool,
-        last: &mut Option<Error>,
-    ) -> Result<()> {
+    /// A disk that takes no record must not keep a machine alive: then the evidence is kept here, and the record is
+    /// closed by a later look.
+    async fn until_gone(&self, mut record: IntentRecord, id: &ComputeId, why: &str, ending: &mut Ending) -> Result<()> {
         let (key, mut id) = (record.key(), id.clone());
+        let recorded = self.surroundings.intents.releasing(key, &id, why);
+        let is_recorded = recorded.is_ok();
+        ending.recorded = Some(recorded);
         let mut pause = Duration::from_millis(50);
         loop {
-            let step = if recorded {
+            let step = if is_recorded {
                 self.release_step(key).await
             } else {
                 self.look(&mut record, &id).await.map(|look| match look {
@@ -190,7 +180,7 @@ impl Account {
                 Ok(true) => return Ok(()),
                 Ok(false) => {}
                 Err(error) if is_final(&error) => return Err(error),
-                Err(error) => *last = Some(error),
+                Err(error) => ending.last = Some(error),
             }
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(Duration::from_secs(5));
@@ -216,6 +206,44 @@ impl Account {
         }
         Ok(false)
     }
+
+    /// Says of an ending that failed, or that nobody waits for any more, what becomes of the machine.
+    fn told(
+        &self,
+        id: &ComputeId,
+        timeout: Duration,
+        ending: Ending,
+        ended: std::result::Result<Result<()>, Elapsed>,
+    ) -> Result<()> {
+        let carried_on = match &ending.recorded {
+            Some(Ok(())) => "its record stays, and `atlas reap` carries it on".to_owned(),
+            Some(Err(error)) => format!("nor could it be recorded that it is to go ({})", error.message()),
+            None => "and nothing is recorded of it: ask again".to_owned(),
+        };
+        match ended {
+            Ok(Err(error)) if ending.recorded.is_some() => {
+                Err(error.context(format!("machine {id} is not proven gone, {carried_on}")))
+            }
+            Ok(outcome) => outcome,
+            Err(_) => {
+                let last = ending.last.map(|error| format!("; the last answer was: {error}")).unwrap_or_default();
+                let waited = crate::duration::format(timeout);
+                Err(Error::timeout(format!("machine {id} is not proven gone after {waited}; {carried_on}{last}"))
+                    .with_provider(self.provider.id())
+                    .with_operation("terminate")
+                    .with_leftover(id.clone()))
+            }
+        }
+    }
+}
+
+/// How far an ending has come, for whoever stops waiting for it.
+#[derive(Debug, Default)]
+struct Ending {
+    /// Whether it is written down that the machine is to go; `None` before it was tried.
+    recorded: Option<Result<()>>,
+    /// What went wrong last, where it may pass.
+    last: Option<Error>,
 }
 
 /// Whether asking again is of no use until somebody has done something about it.

@@ -50,11 +50,15 @@ impl Account {
 
     /// Takes one step with a record: finds a create whose answer was lost, proves what is gone, goes on ending what is
     /// being ended. Never ends a plain machine that nobody asked to end, unless its spawn failed. Repeats safely; the
-    /// record is read again first.
+    /// record is read again first. A cloud that does not answer within three minutes is a `timeout`.
     ///
     /// A machine that appears after its record was closed is ended at the second sighting, `grace` after the first; one
     /// that had seemed to be gone is shown again.
     pub async fn settle(&self, record: &IntentRecord, grace: Duration) -> Result<Settled> {
+        self.step("settle", self.settle_step(record, grace)).await
+    }
+
+    async fn settle_step(&self, record: &IntentRecord, grace: Duration) -> Result<Settled> {
         let intents = &self.surroundings.intents;
         // Asked before the record is read: a sender writes its answer down before it lets go.
         if record.phase == IntentPhase::Open && intents.is_being_sent(record.intent.token())? {

@@ -158,6 +158,56 @@ async fn p4_where_only_a_status_proves_a_not_found_never_does() {
     assert!(is_closed(&bench.phase().await));
 }
 
+/// The bound holds for everything: the first read, the writing, the cloud that never answers.
+#[tokio::test(start_paused = true)]
+async fn p16_a_cloud_that_never_answers_does_not_outlast_any_bound() {
+    for operation in [Operation::Get, Operation::Terminate, Operation::Stop, Operation::Start] {
+        let bench = bench(|cloud| cloud);
+        let id = bench.spawn().await.compute.id;
+        bench.cloud.inject(Rule::on(operation, Fault::NeverAnswers).always());
+        let (ordinary, bound, begun) = (Permission::ordinary(), Duration::from_secs(40), bench.cloud.now());
+        let error = match operation {
+            Operation::Stop => bench.account.stop(&id, ordinary, bound).await.unwrap_err(),
+            Operation::Start => bench.account.start(&id, bound).await.unwrap_err(),
+            _ => bench.account.terminate_with(&id, ordinary, bound).await.unwrap_err(),
+        };
+        assert_eq!((error.kind(), bench.cloud.now().since(begun)), (ErrorKind::Timeout, bound), "{operation}");
+        let ends = matches!(operation, Operation::Get | Operation::Terminate);
+        assert_eq!(is_releasing(&bench.phase().await), ends, "{operation}: recorded before the cloud was asked");
+        bench.cloud.heal();
+        bench.account.terminate(&id).await.unwrap();
+        assert!(bench.cloud.live().is_empty());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn p16_a_step_of_a_wedged_account_comes_to_an_end() {
+    let bench = bench(|cloud| cloud);
+    let id = bench.spawn().await.compute.id;
+    bench.cloud.inject(Rule::on(Operation::Get, Fault::NeverAnswers).always());
+    let begun = bench.cloud.now();
+    assert_eq!(bench.try_settle().await.unwrap_err().kind(), ErrorKind::Timeout);
+    let error = bench.account.terminate_soon(&id, Permission::ordinary()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Timeout);
+    assert!(bench.cloud.now().since(begun) <= Duration::from_mins(6));
+    assert!(is_releasing(&bench.phase().await));
+}
+
+/// What a server spawns on its runtime.
+#[test]
+fn s1_the_futures_of_an_account_may_move_between_threads() {
+    fn moves<T: Send>(_: impl FnOnce(&Account) -> T) {}
+    fn on<'a>(account: &'a Account, id: &'a ComputeId, record: &'a IntentRecord) {
+        let (ordinary, bound) = (Permission::ordinary(), Duration::from_secs(1));
+        moves(|_| account.terminate(id));
+        moves(|_| account.terminate_soon(id, ordinary));
+        moves(|_| account.stop(id, ordinary, bound));
+        moves(|_| account.settle(record, bound));
+        moves(|_| account.spawn(request(), Auth::Bearer));
+    }
+    let _ = on;
+}
+
 /// 200 is not done.
 #[tokio::test(start_paused = true)]
 async fn p15_a_yes_that_does_nothing_ends_in_a_time_out_and_settle_carries_on() {
