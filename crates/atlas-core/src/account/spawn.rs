@@ -66,11 +66,14 @@ impl Account {
 
     /// Ends machines that cannot be handed out; the error that led here is the one that counts.
     async fn undo(&self, intent: &Intent, machines: &[ComputeId], error: Error) -> Error {
-        let mut left = Vec::new();
-        for id in machines {
-            // Recorded before anything is awaited: who goes away now leaves it to be ended by others.
+        // All are recorded before anything is awaited: who goes away now leaves them to be ended by others.
+        let recorded = |id: &ComputeId| {
             let record = self.surroundings.intents.leftover(intent.clone(), id, error.message());
-            let record = record.unwrap_or_else(|_| IntentRecord::of_leftover(intent.clone(), id));
+            record.unwrap_or_else(|_| IntentRecord::of_leftover(intent.clone(), id, self.now()))
+        };
+        let records: Vec<_> = machines.iter().map(|id| (id, recorded(id))).collect();
+        let mut left = Vec::new();
+        for (id, record) in records {
             if let Err(failed) = self.end(record, id, error.message(), Duration::from_mins(1)).await {
                 left.push((id, failed));
             }

@@ -95,15 +95,21 @@ impl FileIntents {
     /// was ended and why. Takes its own record, a closed one too, else the open one of its token, else makes one.
     pub fn take_over(&self, intent: Intent, compute: &Compute, why: &str) -> Result<IntentRecord> {
         let unmarked = compute.mark().is_none();
-        self.release_recorded(intent, &compute.id, why, |record| {
+        self.release_recorded(intent, &compute.id, why, |record, is_new| {
             record.unmarked = unmarked;
             record.read_back = true;
+            record.taken_over |= is_new;
         })
     }
 
-    /// Says that a machine which its create left over is being ended. Nobody has read it, and it may bear no mark.
+    /// Says that a machine which its create left over is being ended. Nobody has read it, and it may bear no mark; that it
+    /// is there its cloud has said only now, so its settle window begins now.
     pub fn leftover(&self, intent: Intent, compute: &ComputeId, why: &str) -> Result<IntentRecord> {
-        self.release_recorded(intent, compute, why, |record| record.unmarked = true)
+        let now = self.clock.now();
+        self.release_recorded(intent, compute, why, |record, _| {
+            record.unmarked = true;
+            record.bound_at.get_or_insert(now);
+        })
     }
 
     fn release_recorded(
@@ -111,23 +117,23 @@ impl FileIntents {
         intent: Intent,
         compute: &ComputeId,
         why: &str,
-        change: impl FnOnce(&mut IntentRecord),
+        change: impl FnOnce(&mut IntentRecord, bool),
     ) -> Result<IntentRecord> {
         files::make_private_dir(&self.folder).map_err(|cause| files::error("make", &self.folder, &cause))?;
         let _lock = self.lock()?;
         let mut key = RecordKey::from(intent.token());
-        let mut record = loop {
+        let (mut record, is_new) = loop {
             match read(&self.path(key)) {
-                Ok(None) => break IntentRecord::made_to_end(intent, key),
-                Ok(Some(record)) if record.compute.as_ref() == Some(compute) => break record,
-                Ok(Some(record)) if record.phase == IntentPhase::Open => break record,
+                Ok(None) => break (IntentRecord::twin(intent, key), true),
+                Ok(Some(record)) if record.compute.as_ref() == Some(compute) => break (record, false),
+                Ok(Some(record)) if record.phase == IntentPhase::Open => break (record, false),
                 Ok(Some(_)) => key.twin = key.twin.saturating_add(1),
                 // Left untouched, and no reason to let the machine bill on.
                 Err(error) if error.kind() == ErrorKind::Decode => key.twin = key.twin.saturating_add(1),
                 Err(error) => return Err(error),
             }
         };
-        change(&mut record);
+        change(&mut record, is_new);
         if !matches!(record.phase, IntentPhase::Releasing { .. }) {
             record.release(compute, why, self.clock.now());
         }

@@ -98,7 +98,7 @@ pub struct IntentRecord {
     /// The machine that it became, kept after it is closed.
     #[serde(default)]
     pub compute: Option<ComputeId>,
-    /// When its create was answered.
+    /// When its create was answered with this machine; `None` for one of which nobody ever heard.
     #[serde(default)]
     pub bound_at: Option<Timestamp>,
     /// Whether a read ever showed the machine: before that, a not-found may only mean that it is new (rule P4).
@@ -148,18 +148,17 @@ impl IntentRecord {
     }
 
     /// The record of a machine that its create left over, made where the disk takes none.
-    pub(crate) fn of_leftover(intent: Intent, compute: &ComputeId) -> Self {
-        let phase = IntentPhase::Bound { compute: compute.clone() };
-        let mut record = Self::new(intent, phase, Some(compute.clone()));
+    pub(crate) fn of_leftover(intent: Intent, compute: &ComputeId, at: Timestamp) -> Self {
+        let mut record = Self::new(intent, IntentPhase::Open, None);
+        record.bind(compute, at);
         record.unmarked = true;
         record
     }
 
-    /// The record of a machine that no create of its own made, before its ending is written into it.
-    pub(super) fn made_to_end(intent: Intent, key: RecordKey) -> Self {
+    /// The record of a further machine of a create, before its ending is written into it.
+    pub(super) fn twin(intent: Intent, key: RecordKey) -> Self {
         let mut record = Self::new(intent, IntentPhase::Open, None);
         record.twin = key.twin;
-        record.taken_over = true;
         record
     }
 

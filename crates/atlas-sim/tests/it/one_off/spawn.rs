@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Waker};
 
 use atlas_auth::{PRESHARED_KEY_ENV, SIGNING_KEY_ENV};
-use atlas_core::{Capability, Credentials, Effect, ErrorKind, MARK_ENV, Port, PortSpec, Proof};
+use atlas_core::{Capability, Credentials, Effect, ErrorKind, GoneRule, MARK_ENV, Port, PortSpec, Proof};
 use atlas_sim::Moment;
 use tokio::time::timeout;
 
@@ -283,6 +283,66 @@ async fn c8_a_leftover_that_will_not_go_is_named_and_carried_on() {
     bench.cloud.heal();
     assert_eq!(bench.settle().await, Settled::Releasing);
     assert_eq!(bench.settle().await, Settled::Closed(Proof::Gone));
+    assert!(bench.cloud.live().is_empty());
+}
+
+/// What a create left over is new when its cloud says so, however long the create took.
+#[tokio::test(start_paused = true)]
+async fn p4_a_leftover_is_not_gone_within_the_settle_window_of_its_answer() {
+    let lags = |cloud: MockBuilder| {
+        let window = Duration::from_secs(90);
+        let cloud = cloud.gone(GoneRule::NotFound).settle_window(window).appears_after(Duration::from_secs(80));
+        cloud.create_takes(Duration::from_secs(50)).effect_at(Moment::Departure)
+    };
+    for twins in [false, true] {
+        let bench = bench(lags);
+        let cloud = bench.cloud.clone();
+        let leaves = move |compute: Compute| {
+            let error = Error::new(ErrorKind::Provider, "half of it was made");
+            let twin = twins.then(|| cloud.clone_machine(&compute.id).unwrap());
+            Err(twin.into_iter().fold(error.with_leftover(compute.id), Error::with_leftover))
+        };
+        let account = bench.over(Arc::new(Wrapped::new(&bench.cloud).spawned(leaves)));
+        account.spawn(request(), Auth::Bearer).await.unwrap_err();
+        for _ in 0..4 {
+            pass(60).await;
+            bench.reap().await;
+        }
+        assert!(bench.cloud.live().is_empty(), "twins: {twins}");
+    }
+}
+
+/// History 6: each thing that was left over is followed to the id that its cloud gives it.
+#[tokio::test(start_paused = true)]
+async fn p4_a_leftover_that_is_moved_is_followed() {
+    let bench = bench(|cloud| cloud.migrates(true).gone(GoneRule::NotFound));
+    let cloud = bench.cloud.clone();
+    let leaves = move |compute: Compute| {
+        let twin = cloud.clone_machine(&compute.id).unwrap();
+        cloud.migrate(&twin).unwrap();
+        cloud.migrate(&compute.id).unwrap();
+        Err(Error::new(ErrorKind::Provider, "two were made").with_leftover(twin).with_leftover(compute.id))
+    };
+    let account = bench.over(Arc::new(Wrapped::new(&bench.cloud).spawned(leaves)));
+    account.spawn(request(), Auth::Bearer).await.unwrap_err();
+    assert!(bench.cloud.live().is_empty());
+}
+
+/// A crash while the first of them is being ended forgets none of the others.
+#[tokio::test(start_paused = true)]
+async fn o1_all_that_a_create_left_over_is_recorded_before_any_of_it_is_ended() {
+    let bench = bench(|cloud| cloud);
+    let cloud = bench.cloud.clone();
+    let leaves = move |compute: Compute| {
+        let disk = cloud.foreign_machine("leftover");
+        Err(Error::new(ErrorKind::Provider, "half of it was made").with_leftover(compute.id).with_leftover(disk))
+    };
+    bench.cloud.inject(Rule::on(Operation::Terminate, Fault::NeverAnswers));
+    let account = bench.over(Arc::new(Wrapped::new(&bench.cloud).spawned(leaves)));
+    assert!(timeout(Duration::from_secs(3), account.spawn(request(), Auth::Bearer)).await.is_err());
+    assert_eq!(bench.records().await.iter().filter(|record| is_releasing(&record.phase)).count(), 2);
+    bench.reap().await;
+    bench.reap().await;
     assert!(bench.cloud.live().is_empty());
 }
 
