@@ -3,17 +3,19 @@
 
 use super::Account;
 use crate::intents::{IntentPhase, IntentRecord, Whose};
-use crate::{Compute, ComputeFilter, ComputeId, ComputeStatus, Effect, Error, GoneRule, RecordKey, Result, SpawnToken};
+use crate::{
+    Compute, ComputeFilter, ComputeId, ComputeStatus, Effect, Error, GoneRule, RecordKey, Result, Scope, SpawnToken,
+};
 
 /// What one look at a machine that must go found.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) enum Look {
     /// It is proven gone.
     Gone,
     /// It is there, or nothing is proven: its cloud was told once more.
     NotYet,
-    /// Its cloud has given it this id.
-    Moved(ComputeId),
+    /// Its cloud has given it another id: here it is.
+    Moved(Box<Compute>),
 }
 
 impl Account {
@@ -48,33 +50,15 @@ impl Account {
     /// Looks once at a machine that must go, says once more that it must, and keeps in `record` what was seen.
     pub(super) async fn look(&self, record: &mut IntentRecord, id: &ComputeId) -> Result<Look> {
         let scope = self.provider.scope(&self.context);
-        let traits = self.provider.traits();
         match self.provider.get(&self.context, id).await {
             Ok(compute) if compute.status == ComputeStatus::Terminated => return Ok(Look::Gone),
             Ok(compute) => return self.press(record, &compute).await,
-            Err(error) if error.is_not_found() => record.absence.missing(self.now(), &scope, &record.intent.scope),
+            Err(error) if error.is_not_found() => {}
             Err(error) => return Err(error),
         }
-        if traits.migrates && !record.taken_over {
-            let found = self.provider.find_spawned(&self.context, record.intent.token()).await?;
-            if let Some(moved) = self.unheld(found.matches, record.key())?.into_iter().find(|found| found.id != *id) {
-                return Ok(Look::Moved(moved.id));
-            }
-            if !found.complete {
-                return Ok(Look::NotYet);
-            }
-        }
-        if traits.gone == GoneRule::NotFound {
-            let proven = record.absence.proves_gone(traits, record.made_at(), record.read_back);
-            return Ok(if proven { Look::Gone } else { Look::NotYet });
-        }
-        let listed = self.provider.list(&self.context, &ComputeFilter::all()).await?;
-        match listed.iter().find(|compute| compute.id == *id) {
-            Some(compute) if compute.status != ComputeStatus::Terminated => record.absence.seen(),
-            _ => record.absence.unlisted(self.now(), &scope, &record.intent.scope),
-        }
-        if record.absence.proves_gone(traits, record.made_at(), record.read_back) {
-            return Ok(Look::Gone);
+        match self.missing(record, id, &scope).await? {
+            Look::NotYet if self.provider.traits().gone != GoneRule::NotFound => {}
+            look => return Ok(look),
         }
         // A cloud that hides a machine for a moment may have refused the first word: say it again.
         match self.provider.terminate(&self.context, id).await {
@@ -82,6 +66,32 @@ impl Account {
             Err(error) if error.is_not_found() => Ok(Look::NotYet),
             Err(error) => Err(error),
         }
+    }
+
+    /// What it means that a read by this id was just answered with a not-found under `scope`, and keeps in `record` what
+    /// was seen.
+    pub(super) async fn missing(&self, record: &mut IntentRecord, id: &ComputeId, scope: &Scope) -> Result<Look> {
+        let traits = self.provider.traits();
+        record.absence.missing(self.now(), scope, &record.intent.scope);
+        if traits.migrates && !record.taken_over {
+            let found = self.provider.find_spawned(&self.context, record.intent.token()).await?;
+            if let Some(moved) = self.unheld(found.matches, record.key())?.into_iter().find(|found| found.id != *id) {
+                return Ok(Look::Moved(Box::new(moved)));
+            }
+            // It may be where the search did not look.
+            if !found.complete {
+                return Ok(Look::NotYet);
+            }
+        }
+        if traits.gone != GoneRule::NotFound {
+            let listed = self.provider.list(&self.context, &ComputeFilter::all()).await?;
+            match listed.iter().find(|compute| compute.id == *id) {
+                Some(compute) if compute.status != ComputeStatus::Terminated => record.absence.seen(),
+                _ => record.absence.unlisted(self.now(), scope, &record.intent.scope),
+            }
+        }
+        let proven = record.absence.proves_gone(traits, record.made_at(), record.read_back);
+        Ok(if proven { Look::Gone } else { Look::NotYet })
     }
 
     /// Tells the cloud to end `compute`, which was just read, if it is the record's.

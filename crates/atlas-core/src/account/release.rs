@@ -171,7 +171,7 @@ impl Account {
                     Look::Gone => true,
                     Look::NotYet => false,
                     Look::Moved(moved) => {
-                        id = moved;
+                        id = moved.id;
                         false
                     }
                 })
@@ -201,7 +201,7 @@ impl Account {
         let kept = intents.observed(&record);
         match look? {
             Look::Gone => return Ok(!intents.close(&record, Proof::Gone)?.is_living()),
-            Look::Moved(moved) => intents.moved(key, &moved)?,
+            Look::Moved(moved) => intents.moved(key, &moved.id)?,
             Look::NotYet => kept?,
         }
         Ok(false)

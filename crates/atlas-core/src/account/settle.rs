@@ -5,6 +5,7 @@ use std::time::Duration;
 use atlas_auth::Timestamp;
 
 use super::Account;
+use super::evidence::Look;
 use crate::intents::{IntentPhase, Whose};
 use crate::{Compute, ComputeId, ComputeStatus, IntentRecord, Intents, Proof, Result, proof};
 
@@ -105,6 +106,7 @@ impl Account {
 
     async fn settle_bound(&self, mut record: IntentRecord, id: &ComputeId) -> Result<Settled> {
         let intents = &self.surroundings.intents;
+        let scope = self.provider.scope(&self.context);
         match self.provider.get(&self.context, id).await {
             Ok(compute) if compute.status == ComputeStatus::Terminated => return self.close(&record, Proof::Gone),
             Ok(compute) if record.whose(&compute) == Whose::Strangers => return self.close(&record, Proof::Gone),
@@ -116,20 +118,16 @@ impl Account {
             Err(error) if error.is_not_found() => {}
             Err(error) => return Err(error),
         }
-        let found = self.provider.find_spawned(&self.context, record.intent.token()).await?;
-        if let Some(moved) = self.unheld(found.matches, record.key())?.into_iter().next() {
-            intents.moved(record.key(), &moved.id)?;
-            return Ok(Settled::Plain(Box::new(moved)));
-        }
-        record.absence.missing(self.now(), &record.intent.scope, &record.intent.scope);
-        if found.complete {
-            record.absence.unlisted(self.now(), &record.intent.scope, &record.intent.scope);
-        }
+        let look = self.missing(&mut record, id, &scope).await?;
         intents.observed(&record)?;
-        if record.absence.proves_gone(self.provider.traits(), record.made_at(), record.read_back) {
-            return self.close(&record, Proof::Gone);
+        match look {
+            Look::Gone => self.close(&record, Proof::Gone),
+            Look::Moved(moved) => {
+                intents.moved(record.key(), &moved.id)?;
+                Ok(Settled::Plain(moved))
+            }
+            Look::NotYet => Ok(Settled::Missing),
         }
-        Ok(Settled::Missing)
     }
 
     async fn settle_closed(&self, record: IntentRecord, proof: Proof, grace: Duration) -> Result<Settled> {
