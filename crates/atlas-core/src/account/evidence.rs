@@ -75,7 +75,9 @@ impl Account {
         record.absence.missing(self.now(), scope, &record.intent.scope);
         if traits.migrates && !record.taken_over {
             let found = self.provider.find_spawned(&self.context, record.intent.token()).await?;
-            if let Some(moved) = self.unheld(found.matches, record.key())?.into_iter().find(|found| found.id != *id) {
+            let copies = record.copies.as_deref().unwrap_or_default();
+            let is_it = |found: &Compute| found.id != *id && !copies.contains(&found.id);
+            if let Some(moved) = self.unheld(found.matches, record.key())?.into_iter().find(is_it) {
                 return Ok(Look::Moved(Box::new(moved)));
             }
             // It may be where the search did not look.
@@ -103,6 +105,7 @@ impl Account {
             Whose::Unclear => return Err(self.unclear(compute)),
         }
         record.sees(compute);
+        self.tell_copies(record, &compute.id).await;
         // Said again while it is terminating, for whoever began that may have died over it; a cloud that is at it may
         // refuse then, and that means nothing.
         let asked = self.provider.terminate(&self.context, &compute.id).await;
@@ -110,6 +113,19 @@ impl Account {
             asked?;
         }
         Ok(Look::NotYet)
+    }
+
+    /// Learns, while the machine of a record is there to be seen, which others bear its token: where clouds move machines,
+    /// a copy would later be taken for the machine itself, and ended in its place.
+    async fn tell_copies(&self, record: &mut IntentRecord, id: &ComputeId) {
+        if !self.provider.traits().migrates || record.taken_over || record.copies.is_some() {
+            return;
+        }
+        // A search that fails keeps no machine alive: the next look tries again.
+        if let Ok(found) = self.provider.find_spawned(&self.context, record.intent.token()).await {
+            let others = found.matches.into_iter().map(|found| found.id).filter(|found| found != id).collect();
+            record.copies = found.complete.then_some(others);
+        }
     }
 
     fn unclear(&self, compute: &Compute) -> Error {

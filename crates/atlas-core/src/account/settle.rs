@@ -53,8 +53,9 @@ impl Account {
     /// being ended. Never ends a plain machine that nobody asked to end, unless its spawn failed. Repeats safely; the
     /// record is read again first. A cloud that does not answer within three minutes is a `timeout`.
     ///
-    /// A machine that appears after its record was closed is ended at the second sighting, `grace` after the first; one
-    /// that had seemed to be gone is shown again.
+    /// A machine that appears after its record was closed is ended at the second sighting, `grace` after the first: any of
+    /// a create that never had an answer, otherwise the one that was to be ended. One that had only seemed to be gone, or
+    /// a copy that somebody made, is shown again.
     pub async fn settle(&self, record: &IntentRecord, grace: Duration) -> Result<Settled> {
         self.step("settle", self.settle_step(record, grace)).await
     }
@@ -136,10 +137,14 @@ impl Account {
             return Ok(Settled::Closed(proof));
         }
         let found = self.provider.find_spawned(&self.context, record.intent.token()).await?;
-        let Some(late) = self.unheld(found.matches, record.key())?.into_iter().next() else {
-            return Ok(Settled::Closed(proof));
-        };
+        let matches = self.unheld(found.matches, record.key())?;
+        let ours = matches.iter().find(|compute| record.stands_for(&compute.id)).cloned();
         let intents = &self.surroundings.intents;
+        let Some(late) = ours else {
+            // A human's copy of a machine that was ended is a plain machine like any other (rule O6).
+            let copy = matches.into_iter().next();
+            return Ok(copy.map_or(Settled::Closed(proof), |copy| Settled::Plain(Box::new(copy))));
+        };
         if proof == Proof::Gone && record.receipt.is_none() {
             // Nobody asked to end it: its cloud had only lost sight of it (history 6).
             intents.moved(record.key(), &late.id)?;

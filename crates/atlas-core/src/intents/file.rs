@@ -94,10 +94,11 @@ impl FileIntents {
     /// Says that a machine which was just read is being ended, whatever the records said of it before: a receipt of who
     /// was ended and why. Takes its own record, a closed one too, else the open one of its token, else makes one.
     pub fn take_over(&self, intent: Intent, compute: &Compute, why: &str) -> Result<IntentRecord> {
-        let unmarked = compute.mark().is_none();
+        let (now, unmarked) = (self.clock.now(), compute.mark().is_none());
         self.release_recorded(intent, &compute.id, why, |record, is_new| {
             record.unmarked = unmarked;
             record.read_back = true;
+            record.bound_at.get_or_insert(now);
             record.taken_over |= is_new;
         })
     }
@@ -158,6 +159,7 @@ impl FileIntents {
                 record.absence = judged.absence.clone();
                 record.read_back = judged.read_back;
                 record.unmarked = judged.unmarked;
+                record.copies.clone_from(&judged.copies);
             }
         })
     }

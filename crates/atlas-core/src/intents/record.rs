@@ -101,6 +101,10 @@ pub struct IntentRecord {
     /// When its create was answered with this machine; `None` for one of which nobody ever heard.
     #[serde(default)]
     pub bound_at: Option<Timestamp>,
+    /// Other machines that bore its token while it was there to be seen, on a cloud that moves machines: it has become none
+    /// of them. `None` while nobody has looked.
+    #[serde(default)]
+    pub copies: Option<Vec<ComputeId>>,
     /// Whether a read ever showed the machine: before that, a not-found may only mean that it is new (rule P4).
     #[serde(default)]
     pub read_back: bool,
@@ -139,6 +143,7 @@ impl IntentRecord {
             absence: Absence::new(),
             compute,
             bound_at: None,
+            copies: None,
             read_back: false,
             unmarked: false,
             taken_over: false,
@@ -185,6 +190,12 @@ impl IntentRecord {
             None if self.unmarked || compute.name.is_none() => Whose::Ours,
             None => Whose::Unclear,
         }
+    }
+
+    /// Whether a machine that bears its token is what it was opened for. All of a create that was never answered is. Once it
+    /// was, another machine of the token can only be a copy: its maker may be using it.
+    pub(crate) fn stands_for(&self, compute: &ComputeId) -> bool {
+        self.bound_at.is_none() || self.compute.as_ref() == Some(compute)
     }
 
     /// A read showed its machine: whatever spoke for its absence is void.
