@@ -63,11 +63,13 @@ pub trait Provider: Send + Sync + fmt::Debug + 'static {
         request.needs(self.traits())
     }
 
-    /// Where calls under `context` act (rule O3). By default the account's name: right for a cloud whose key cannot be
-    /// exchanged under the same name.
+    /// Where calls under `context` act (rule O3). By default the account's name, and the fingerprint of a key that the call
+    /// brings: right for a cloud whose key cannot be exchanged under the same name otherwise.
     fn scope(&self, context: &CallContext) -> Scope {
-        let _ = context;
-        Scope::new(self.id().as_str())
+        match context.key() {
+            None => Scope::new(self.id().as_str()),
+            Some(key) => Scope::of_key(self.id().as_str(), key),
+        }
     }
 
     /// Finds all machines that bear `token`. By default a complete listing, read for marks.
