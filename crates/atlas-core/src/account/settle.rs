@@ -91,7 +91,7 @@ impl Account {
             intents.bound(token, &oldest.id).await?;
             return Ok(Settled::Plain(Box::new(oldest)));
         }
-        // Its sender is dead, so nothing is sent any more: only what is under way may still land.
+        // Nobody holds its order any more, so nothing is sent any more: only what is under way may still land.
         record.intent.not_after = record.intent.not_after.min(self.now());
         let settled = proof::settled_at(self.provider.traits(), record.intent.not_after);
         record.absence.forget_before(settled);

@@ -30,15 +30,18 @@ impl Account {
         let allow_plain_http = request.allow_plain_http;
         let recorded =
             SpawnOrder::record(&shared.intents, &intent, request, &credentials, self.provider.traits()).await;
-        let order = recorded.map_err(named)?;
-        // Until the answer is recorded, or nobody waits for it any more.
-        let sending = shared.intents.sending(token);
+        // Held by the order: a provider may go on with a clone of it when nobody waits for the answer any more.
+        let order = recorded.map_err(named)?.holding(shared.intents.sending(token));
+        if self.now() > order.not_after() {
+            let late = Error::timeout("the create was to be sent within a minute of its record, and was not");
+            return Err(named(self.failed(&intent, late.with_effect(Effect::NotSent)).await));
+        }
         let compute = match self.provider.spawn(&self.context, &order).await {
             Ok(compute) => compute,
             Err(error) => return Err(self.failed(&intent, error).await),
         };
         let bound = shared.intents.bound(token, &compute.id).await;
-        drop(sending);
+        drop(order);
         let spawned = Spawned::new(compute, credentials).allow_plain_http(allow_plain_http);
         // What cannot be recorded nobody else will ever know of (rule P2).
         let handed_out = bound

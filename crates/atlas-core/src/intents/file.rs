@@ -71,10 +71,10 @@ impl FileIntents {
         FileLock::try_acquire(&path).map(|lock| lock.is_none()).map_err(|cause| files::error("lock", &path, &cause))
     }
 
-    /// Says that nobody sends under this token any more, at the latest when what it returns is dropped: with the future
-    /// of a spawn, for instance, that nobody waits for.
-    pub(crate) fn sending(&self, token: SpawnToken) -> Sending<'_> {
-        Sending { intents: self, token }
+    /// Says that nobody sends under this token any more when what it returns is dropped: with the order, by whoever holds
+    /// it last.
+    pub(crate) fn sending(&self, token: SpawnToken) -> Sending {
+        Sending { intents: self.clone(), token }
     }
 
     /// Says that nothing will be sent any more under this token by this process.
@@ -279,12 +279,12 @@ impl FileIntents {
 
 /// A create that is being sent. Dropping it says that nobody sends it any more.
 #[derive(Debug)]
-pub(crate) struct Sending<'a> {
-    intents: &'a FileIntents,
+pub(crate) struct Sending {
+    intents: FileIntents,
     token: SpawnToken,
 }
 
-impl Drop for Sending<'_> {
+impl Drop for Sending {
     fn drop(&mut self) {
         self.intents.sent(self.token);
     }

@@ -62,7 +62,7 @@ async fn o3_one_call_under_another_key_is_another_scope() {
 
 /// What a user's own provider has at least.
 #[derive(Debug)]
-struct SixMethods(atlas_sim::Mock);
+struct SixMethods(Mock);
 
 #[async_trait]
 impl Provider for SixMethods {

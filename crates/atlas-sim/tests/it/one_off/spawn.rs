@@ -102,6 +102,62 @@ async fn o1_a_dropped_spawn_is_open_and_nobody_sends_it_any_more() {
     }
 }
 
+/// A provider that finishes what it began although nobody waits: its create is being sent as long as it holds the order.
+#[tokio::test(start_paused = true)]
+async fn p2_a_create_is_being_sent_as_long_as_anybody_holds_its_order() {
+    let bench = bench(|cloud| cloud.create_takes(Duration::from_secs(10)));
+    let held = Arc::new(Mutex::new(None));
+    let keeper = held.clone();
+    let detached = Wrapped::new(&bench.cloud).before(move |order| *keeper.lock().unwrap() = Some(order.clone()));
+    let account = bench.over(Arc::new(detached));
+    bench.inject(Operation::Spawn, Fault::FailsBefore);
+    assert!(timeout(Duration::from_secs(3), account.spawn(request(), Auth::Bearer)).await.is_err());
+    for _ in 0..5 {
+        assert_eq!(bench.settle().await, Settled::BeingSent);
+        pass(5).await;
+    }
+    let order: atlas_core::SpawnOrder = held.lock().unwrap().take().unwrap();
+    let made = bench.cloud.spawn(&atlas_core::CallContext::new(), &order).await.unwrap();
+    drop(order);
+    assert_eq!(found(bench.settle().await).id, made.id);
+}
+
+/// A clock of a process that can be made to sleep.
+#[derive(Debug, Default)]
+struct Sleeper(std::sync::atomic::AtomicU64);
+
+impl atlas_auth::Clock for Sleeper {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_seconds(1_000_000_000).plus(self.boot())
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.boot()
+    }
+
+    fn boot(&self) -> Duration {
+        Duration::from_secs(self.0.load(std::sync::atomic::Ordering::Relaxed))
+    }
+}
+
+/// History 4: it slept between its intent and its create.
+#[tokio::test(start_paused = true)]
+async fn p2_a_create_whose_time_is_over_is_not_sent() {
+    let bench = bench(|cloud| cloud);
+    let clock = Arc::new(Sleeper::default());
+    let sleeper = clock.clone();
+    let sleeps = Wrapped::new(&bench.cloud).told(move || {
+        sleeper.0.fetch_add(61, std::sync::atomic::Ordering::Relaxed);
+    });
+    let config = Config::builder().state_dir(bench.state.path()).build();
+    let account = Atlas::builder(config).clock(clock).build().account(Arc::new(sleeps)).unwrap();
+    let error = account.spawn(request(), Auth::Bearer).await.unwrap_err();
+    assert_eq!((error.kind(), error.effect()), (ErrorKind::Timeout, Effect::NotSent), "{error}");
+    assert_eq!(bench.cloud.count(Operation::Spawn), 0);
+    let records = account.records().await.unwrap();
+    assert!(matches!(records[0].phase, IntentPhase::Closed { proof: Proof::NotSent, .. }), "{records:?}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn o1_a_spawn_dropped_at_any_moment_leaves_a_record_of_what_it_made() {
     let mut done = false;

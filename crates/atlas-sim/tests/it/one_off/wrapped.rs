@@ -20,11 +20,24 @@ pub(super) struct Wrapped {
     before: Arc<Before>,
     spawned: Arc<Answer>,
     read: Arc<Answer>,
+    told: Arc<dyn Fn() + Send + Sync>,
 }
 
 impl Wrapped {
     pub(super) fn new(cloud: &Mock) -> Self {
-        Self { cloud: cloud.clone(), before: Arc::new(|_| {}), spawned: Arc::new(Ok), read: Arc::new(Ok) }
+        Self {
+            cloud: cloud.clone(),
+            before: Arc::new(|_| {}),
+            spawned: Arc::new(Ok),
+            read: Arc::new(Ok),
+            told: Arc::new(|| ()),
+        }
+    }
+
+    /// Does this each time that somebody asks what the cloud is like.
+    pub(super) fn told(mut self, told: impl Fn() + Send + Sync + 'static) -> Self {
+        self.told = Arc::new(told);
+        self
     }
 
     pub(super) fn before(mut self, before: impl Fn(&SpawnOrder) + Send + Sync + 'static) -> Self {
@@ -56,6 +69,7 @@ impl Provider for Wrapped {
     }
 
     fn traits(&self) -> &Traits {
+        (self.told)();
         self.cloud.traits()
     }
 
