@@ -61,7 +61,10 @@ pub(crate) struct Surroundings {
     pub(crate) deployment: Deployment,
     pub(crate) installation: Installation,
     pub(crate) intents: FileIntents,
+    /// The hour, for URLs that expire.
     pub(crate) clock: Arc<dyn Clock>,
+    /// What evidence and time limits are counted in: a changed hour proves nothing (history 13).
+    pub(crate) steady: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) probe: Option<Arc<dyn Probe>>,
 }
@@ -233,7 +236,7 @@ impl Account {
     }
 
     fn now(&self) -> atlas_auth::Timestamp {
-        self.surroundings.clock.now()
+        self.surroundings.steady.now()
     }
 }
 

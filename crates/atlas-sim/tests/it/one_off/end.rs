@@ -265,6 +265,40 @@ async fn p4_a_cloud_that_is_busy_is_asked_again() {
     assert!(bench.cloud.live().is_empty());
 }
 
+#[tokio::test(start_paused = true)]
+async fn history_13_a_changed_hour_proves_nothing() {
+    for back in [false, true] {
+        let bench = bench(|cloud| cloud.gone(TEN_APART));
+        let id = bench.spawn().await.compute.id;
+        bench.inject(Operation::Terminate, Fault::Ignores);
+        bench.inject(Operation::Terminate, Fault::Hides(Duration::from_secs(9)));
+        let (ended, ()) = tokio::join!(bench.account.terminate(&id), async {
+            pass(2).await;
+            bench.clock.jump(Duration::from_hours(1), back);
+        });
+        ended.unwrap();
+        assert!(bench.cloud.live().is_empty(), "back: {back}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn history_13_a_changed_hour_neither_refuses_nor_prolongs_a_create() {
+    for back in [false, true] {
+        let bench = bench(|cloud| cloud);
+        bench.spawn().await;
+        bench.clock.jump(Duration::from_hours(1), back);
+        bench.inject(Operation::Spawn, Fault::Errs);
+        bench.spawn_fails().await;
+        let open = bench.records().await.into_iter().find(|record| record.phase == IntentPhase::Open).unwrap();
+        pass(1).await;
+        for _ in 0..3 {
+            bench.account.settle(&open, GRACE).await.unwrap();
+            pass(2).await;
+        }
+        assert!(bench.records().await.iter().any(|record| is_closed(&record.phase)), "back: {back}");
+    }
+}
+
 /// History 10: an id is used again.
 #[tokio::test(start_paused = true)]
 async fn p4_the_machine_of_a_stranger_at_our_old_id_is_not_ended() {
