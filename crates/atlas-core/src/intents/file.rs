@@ -209,9 +209,11 @@ impl FileIntents {
         Ok(())
     }
 
-    /// Forgets what has been closed for a day, and not been seen since.
+    /// Forgets what has been closed for a day, and not been seen since, and what writers that died left behind.
     pub fn forget_old(&self) -> Result<()> {
         let now = self.clock.now();
+        files::sweep(&self.folder, now.minus(KEEP_CLOSED).to_system())
+            .map_err(|cause| files::error("sweep", &self.folder, &cause))?;
         let is_old = |record: &IntentRecord| match record.phase {
             IntentPhase::Closed { at, .. } => {
                 let seen = record.seen_after_close.as_ref().map_or(at, |sighting| sighting.at);
