@@ -4,7 +4,8 @@
 use super::Account;
 use crate::intents::{IntentPhase, IntentRecord, Whose};
 use crate::{
-    Compute, ComputeFilter, ComputeId, ComputeStatus, Effect, Error, GoneRule, RecordKey, Result, Scope, SpawnToken,
+    Compute, ComputeFilter, ComputeId, ComputeStatus, Effect, Error, FileIntents, GoneRule, RecordKey, Result, Scope,
+    SpawnToken,
 };
 
 /// What one look at a machine that must go found.
@@ -30,14 +31,17 @@ impl Account {
             return Ok(record);
         }
         let listed = self.provider.list(&self.context, &ComputeFilter::all()).await?;
-        let intents = &self.surroundings.intents;
-        let known = intents.all()?;
+        let known = self.on_disk(FileIntents::all).await?;
         let shown = known.iter().filter(|known| known.intent.provider == *self.provider.id()).any(|known| {
             known.intent.scope == *old && listed.iter().any(|compute| is_recorded_machine(known, compute))
         });
         if shown {
-            intents.join(self.provider.id(), old, &scope)?;
-            return Ok(intents.get(record.key())?.unwrap_or(record));
+            let (provider, old, key) = (self.provider.id().clone(), old.clone(), record.key());
+            let joined = self.on_disk(move |intents| {
+                intents.join(&provider, &old, &scope)?;
+                intents.get(key)
+            });
+            return Ok(joined.await?.unwrap_or(record));
         }
         Err(Error::conflict(format!(
             "rental {} was made under {old} and this account now acts under {scope}: its answers prove nothing",
@@ -77,7 +81,7 @@ impl Account {
             let found = self.provider.find_spawned(&self.context, record.intent.token()).await?;
             let copies = record.copies.as_deref().unwrap_or_default();
             let is_it = |found: &Compute| found.id != *id && !copies.contains(&found.id);
-            if let Some(moved) = self.unheld(found.matches, record.key())?.into_iter().find(is_it) {
+            if let Some(moved) = self.unheld(found.matches, record.key()).await?.into_iter().find(is_it) {
                 return Ok(Look::Moved(Box::new(moved)));
             }
             // It may be where the search did not look.
@@ -140,16 +144,15 @@ impl Account {
     }
 
     /// Those of `matches` that no other living record holds, oldest first.
-    pub(super) fn unheld(&self, mut matches: Vec<Compute>, key: RecordKey) -> Result<Vec<Compute>> {
+    pub(super) async fn unheld(&self, mut matches: Vec<Compute>, key: RecordKey) -> Result<Vec<Compute>> {
         if matches.is_empty() {
             return Ok(matches);
         }
         // A record of this very create that cannot be read may hold any of them.
-        let intents = &self.surroundings.intents;
-        if let Some(unreadable) = intents.unreadable()?.into_iter().find(|other| other.token == Some(key.token())) {
+        let (unreadable, others) = self.on_disk(|intents| Ok((intents.unreadable()?, intents.all()?))).await?;
+        if let Some(unreadable) = unreadable.into_iter().find(|other| other.token == Some(key.token())) {
             return Err(unreadable.error);
         }
-        let others = intents.all()?;
         let held = |compute: &Compute| {
             others.iter().any(|record| {
                 record.key() != key
@@ -165,9 +168,8 @@ impl Account {
 
     /// The record of a machine, by its id: a living one before a closed one, the newest before others.
     pub(super) async fn record_of(&self, id: &ComputeId) -> Result<Option<IntentRecord>> {
-        let intents = self.surroundings.intents.clone();
         let (id, provider) = (id.clone(), self.provider.id().clone());
-        crate::intents::blocking(move || {
+        self.on_disk(move |intents| {
             let mut known = intents.all()?;
             known.retain(|record| {
                 record.intent.provider == provider

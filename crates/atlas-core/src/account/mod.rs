@@ -153,6 +153,16 @@ impl Account {
         self.step("start", self.provider.start(&self.context, id.as_ref())).await
     }
 
+    /// Runs what waits for the disk, or for another process at it, away from the caller's thread. It is carried to its end
+    /// even if nobody waits for it any more.
+    async fn on_disk<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&FileIntents) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let intents = self.surroundings.intents.clone();
+        crate::intents::blocking(move || work(&intents)).await
+    }
+
     /// Bounds a step, so that a cloud that never answers holds nobody up.
     async fn step<T>(&self, operation: &'static str, work: impl Future<Output = Result<T>>) -> Result<T> {
         tokio::time::timeout(STEP, work).await.unwrap_or_else(|_| {

@@ -50,7 +50,7 @@ impl Account {
             return Ok(());
         }
         // A disk that takes no record must not keep a machine alive: the cloud is told first, the caller afterwards.
-        let recorded = self.surroundings.intents.releasing(record.key(), id, "asked");
+        let recorded = self.say_releasing(record.key(), id, "asked").await;
         if recorded.is_ok() {
             self.release_step(record.key()).await?;
         } else {
@@ -84,7 +84,7 @@ impl Account {
             (Ok(compute), Some(record)) => match record.whose(&compute) {
                 Whose::Ours if record.is_living() || compute.status == ComputeStatus::Terminated => return Ok(record),
                 Whose::Strangers if record.is_living() => {
-                    self.surroundings.intents.close(&record, Proof::Gone)?;
+                    self.on_disk(move |intents| intents.close(&record, Proof::Gone)).await?;
                     compute
                 }
                 Whose::Strangers if !permission.foreign => return Err(self.used_again(&compute)),
@@ -95,7 +95,8 @@ impl Account {
             (Err(error), _) => return Err(error),
         };
         let why = self.permit(id, compute.mark().as_ref(), permission, "terminate")?;
-        self.surroundings.intents.take_over(self.intent_for(&compute), &compute, why)
+        let intent = self.intent_for(&compute);
+        self.on_disk(move |intents| intents.take_over(intent, &compute, why)).await
     }
 
     /// What was asked for is done, and what stands under its id now is another's: neither killed nor passed off as ended.
@@ -159,7 +160,7 @@ impl Account {
     /// closed by a later look.
     async fn until_gone(&self, mut record: IntentRecord, id: &ComputeId, why: &str, ending: &mut Ending) -> Result<()> {
         let (key, mut id) = (record.key(), id.clone());
-        let recorded = self.surroundings.intents.releasing(key, &id, why);
+        let recorded = self.say_releasing(key, &id, why).await;
         let is_recorded = recorded.is_ok();
         ending.recorded = Some(recorded);
         let mut pause = Duration::from_millis(50);
@@ -187,10 +188,14 @@ impl Account {
         }
     }
 
+    async fn say_releasing(&self, key: RecordKey, id: &ComputeId, why: &str) -> Result<()> {
+        let (id, why) = (id.clone(), why.to_owned());
+        self.on_disk(move |intents| intents.releasing(key, &id, &why)).await
+    }
+
     /// One step towards the proven end of a machine that is recorded as being ended; `true` when it is proven.
     pub(super) async fn release_step(&self, key: RecordKey) -> Result<bool> {
-        let intents = &self.surroundings.intents;
-        let Some(record) = intents.get(key)? else { return Ok(true) };
+        let Some(record) = self.on_disk(move |intents| intents.get(key)).await? else { return Ok(true) };
         if !record.is_living() {
             return Ok(true);
         }
@@ -198,10 +203,13 @@ impl Account {
         let IntentPhase::Releasing { compute: id, .. } = record.phase.clone() else { return Ok(false) };
         let look = self.look(&mut record, &id).await;
         // What was seen is kept, whatever the cloud said to it.
-        let kept = intents.observed(&record);
+        let (kept, record) = self.on_disk(move |intents| Ok((intents.observed(&record), record))).await?;
         match look? {
-            Look::Gone => return Ok(!intents.close(&record, Proof::Gone)?.is_living()),
-            Look::Moved(moved) => intents.moved(key, &moved.id)?,
+            Look::Gone => {
+                let closed = self.on_disk(move |intents| intents.close(&record, Proof::Gone)).await?;
+                return Ok(!closed.is_living());
+            }
+            Look::Moved(moved) => self.on_disk(move |intents| intents.moved(key, &moved.id)).await?,
             Look::NotYet => kept?,
         }
         Ok(false)

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::Account;
 use crate::{
-    Auth, Compute, ComputeId, ComputeRequest, Credentials, Effect, Error, ErrorKind, Intent, IntentRecord, Intents,
-    Mark, Proof, Result, SpawnOrder, SpawnToken, Spawned, TokenKind,
+    Auth, Compute, ComputeId, ComputeRequest, Credentials, Effect, Error, ErrorKind, FileIntents, Intent, IntentRecord,
+    Intents, Mark, Proof, Result, SpawnOrder, SpawnToken, Spawned, TokenKind,
 };
 
 /// How long after its intent a create may still be sent.
@@ -69,14 +69,21 @@ impl Account {
 
     /// Ends machines that cannot be handed out; the error that led here is the one that counts.
     async fn undo(&self, intent: &Intent, machines: &[ComputeId], error: Error) -> Error {
-        // All are recorded before anything is awaited: who goes away now leaves them to be ended by others.
-        let recorded = |id: &ComputeId| {
-            let record = self.surroundings.intents.leftover(intent.clone(), id, error.message());
-            record.unwrap_or_else(|_| IntentRecord::of_leftover(intent.clone(), id, self.now()))
+        // All are recorded before any is ended: who goes away now leaves them to be ended by others.
+        let (all, intent, why, now) = (machines.to_vec(), intent.clone(), error.message().to_owned(), self.now());
+        let recorded = move |intents: &FileIntents| {
+            let record = |id: &ComputeId| {
+                let record = intents.leftover(intent.clone(), id, &why);
+                record.unwrap_or_else(|_| IntentRecord::of_leftover(intent.clone(), id, now))
+            };
+            Ok(all.iter().map(record).collect::<Vec<_>>())
         };
-        let records: Vec<_> = machines.iter().map(|id| (id, recorded(id))).collect();
+        let records = match self.on_disk(recorded).await {
+            Ok(records) => records,
+            Err(stopped) => return error.context(stopped.message()).with_effect(Effect::Unknown),
+        };
         let mut left = Vec::new();
-        for (id, record) in records {
+        for (id, record) in machines.iter().zip(records) {
             if let Err(failed) = self.end(record, id, error.message(), Duration::from_mins(1)).await {
                 left.push((id, failed));
             }

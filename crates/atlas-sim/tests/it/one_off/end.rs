@@ -180,6 +180,29 @@ async fn p16_a_cloud_that_never_answers_does_not_outlast_any_bound() {
     }
 }
 
+/// A process that was stopped in mid-write holds the lock of all records. One thread drives everything here.
+#[tokio::test]
+async fn p16_a_process_that_stands_still_holds_up_no_other_past_its_bound() {
+    let bench = bench(|cloud| cloud);
+    let id = bench.spawn().await.compute.id;
+    let held = atlas_core::files::FileLock::acquire(&bench.intents().join("lock")).unwrap();
+    let begun = std::time::Instant::now();
+    let ending = bench.account.terminate_with(&id, Permission::ordinary(), Duration::from_millis(200));
+    let mut ticks = 0;
+    let ticking = async {
+        loop {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            ticks += 1;
+        }
+    };
+    let error = tokio::select! { ended = ending => ended.unwrap_err(), () = ticking => unreachable!() };
+    assert_eq!(error.kind(), ErrorKind::Timeout);
+    assert!(begun.elapsed() < Duration::from_secs(5) && ticks > 3, "{:?}, {ticks} ticks", begun.elapsed());
+    drop(held);
+    bench.account.terminate(&id).await.unwrap();
+    assert!(bench.cloud.live().is_empty());
+}
+
 #[tokio::test(start_paused = true)]
 async fn p16_a_step_of_a_wedged_account_comes_to_an_end() {
     let bench = bench(|cloud| cloud);
