@@ -223,7 +223,8 @@ impl Account {
         }
         // Its address may have come only now.
         spawn::refuse_plain_http(spawned, &compute).map_err(|error| error.with_leftover(compute.id.clone()))?;
-        let question = probe::question(&compute, None, &spawned.credentials, &*self.surroundings.clock)?;
+        let question = probe::question(&compute, None, &spawned.credentials, &*self.surroundings.clock)
+            .map_err(|error| error.with_provider(self.provider.id()).with_leftover(compute.id.clone()))?;
         let Some(question) = question else { return Ok((false, compute)) };
         let signs = &self.provider.traits().proxy;
         let has_key = spawned.credentials.env().is_some();

@@ -19,7 +19,9 @@ impl Account {
     /// the future is dropped. A machine that cannot be handed out is ended before this returns.
     pub async fn spawn(&self, request: ComputeRequest, auth: Auth) -> Result<Spawned> {
         let named = |error: Error| error.with_provider(self.provider.id()).with_operation("spawn");
-        self.provider.check(&request).map_err(named)?;
+        // A provider that is a user's own may check nothing.
+        let checked = request.validate().and_then(|()| self.provider.check(&request));
+        checked.and_then(|()| refuse_unsignable(&request, auth)).map_err(named)?;
         let shared = &self.surroundings;
         let token = SpawnToken::generate(TokenKind::Plain, &*shared.entropy);
         let mark = Mark::new(shared.deployment.clone(), shared.installation.clone(), token, request.name.clone());
@@ -108,6 +110,16 @@ fn refuse_altered(compute: &Compute, mark: &Mark) -> Result<()> {
     }
     let message = format!("the cloud altered the mark of machine {}, so it is ended again", compute.id);
     Err(Error::new(ErrorKind::Provider, message).with_effect(Effect::Rejected).with_provider(&compute.provider))
+}
+
+/// A URL is signed for https alone, so over an open line such a machine would be paid for and never reached.
+fn refuse_unsignable(request: &ComputeRequest, auth: Auth) -> Result<()> {
+    if auth == Auth::SignedUrl && request.allow_plain_http {
+        return Err(Error::validation(
+            "no URL is signed for plain http: leave allow_plain_http out, or give the machine a bearer token",
+        ));
+    }
+    Ok(())
 }
 
 /// Refuses, as rule C12 says, to send a key over an open line. Loopback never leaves the machine.

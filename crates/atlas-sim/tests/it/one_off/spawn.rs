@@ -476,6 +476,26 @@ async fn c12_a_key_goes_over_plain_http_only_where_it_is_allowed() {
     }
 }
 
+/// It would be paid for and never reached: no URL is signed for plain http.
+#[tokio::test(start_paused = true)]
+async fn c12_signed_urls_over_plain_http_are_refused_before_anything_is_recorded() {
+    let bench = bench(|cloud| cloud);
+    let error = bench.account.spawn(request().allow_plain_http(true), Auth::SignedUrl).await.unwrap_err();
+    assert_eq!((error.kind(), error.effect()), (ErrorKind::Validation, Effect::NotSent));
+    assert!(error.message().contains("no URL is signed for plain http"), "{error}");
+    assert!(bench.records().await.is_empty() && bench.cloud.calls().is_empty());
+}
+
+/// What no cloud could honour is refused whatever the provider thinks of it.
+#[tokio::test(start_paused = true)]
+async fn c6_a_request_that_cannot_be_right_reaches_no_provider() {
+    let bench = bench(|cloud| cloud);
+    let account = bench.over(Arc::new(Wrapped::new(&bench.cloud).unchecked()));
+    let error = account.spawn(request().name("no such name"), Auth::None).await.unwrap_err();
+    assert_eq!((error.kind(), error.effect()), (ErrorKind::Validation, Effect::NotSent));
+    assert!(bench.records().await.is_empty() && bench.cloud.calls().is_empty());
+}
+
 /// The address of a machine that boots comes later than the answer to its create.
 #[tokio::test(start_paused = true)]
 async fn c12_an_open_line_that_shows_itself_later_gets_no_key_either() {
