@@ -18,7 +18,7 @@ pub use settle::Settled;
 
 use crate::{
     CallContext, Compute, ComputeFilter, ComputeId, Deployment, Error, FileIntents, Installation, IntentPhase,
-    LogOptions, LogStream, Probe, Provider, ProviderExt, Result, Spawned, probe,
+    IntentRecord, LogOptions, LogStream, Probe, Provider, ProviderExt, Result, Spawned, probe,
 };
 
 /// How long one step that waits for no proof may take. A read may first wait until its cloud shows a new machine.
@@ -134,7 +134,15 @@ impl Account {
     }
 
     async fn begin_stop(&self, id: &ComputeId, permission: Permission) -> Result<()> {
-        self.permit(id, self.get(id).await?.mark().as_ref(), permission, "stop")?;
+        let compute = self.get(id).await?;
+        let why = self.permit(id, compute.mark().as_ref(), permission, "stop")?;
+        if why != release::ASKED {
+            // Said before it is done, as every receipt: its user loses the machine by it.
+            let known = self.record_of(id).await?.filter(IntentRecord::is_living);
+            let intent = known.map_or_else(|| self.intent_for(&compute), |record| record.intent);
+            let why = format!("stopped, {why}");
+            self.on_disk(move |intents| intents.receipt(intent, &compute, &why)).await?;
+        }
         self.provider.stop(&self.context, id).await
     }
 

@@ -12,6 +12,9 @@ use crate::{
     TokenKind,
 };
 
+/// The word of an ordinary ending: the machine is plain and of this deployment, and somebody asked.
+pub(super) const ASKED: &str = "asked";
+
 impl Account {
     /// Ends a machine; returns when it is proven gone, at most two minutes later.
     ///
@@ -33,7 +36,7 @@ impl Account {
         let mut ending = Ending::default();
         let ended = tokio::time::timeout(timeout, async {
             let record = self.to_be_ended(id, permission).await?;
-            self.until_gone(record, id, "asked", &mut ending).await
+            self.until_gone(record, id, ASKED, &mut ending).await
         })
         .await;
         self.told(id, timeout, ending, ended)
@@ -50,7 +53,7 @@ impl Account {
             return Ok(());
         }
         // A disk that takes no record must not keep a machine alive: the cloud is told first, the caller afterwards.
-        let recorded = self.say_releasing(record.key(), id, "asked").await;
+        let recorded = self.say_releasing(record.key(), id, ASKED).await;
         if recorded.is_ok() {
             self.release_step(record.key()).await?;
         } else {
@@ -68,7 +71,7 @@ impl Account {
         let known = match self.record_of(id).await? {
             Some(record) if record.is_living() => {
                 let record = self.in_scope(record).await?;
-                if !permission.foreign {
+                if record.goes_by_its_word() && !permission.foreign {
                     if !matches!(record.phase, IntentPhase::Releasing { .. }) {
                         self.permit(id, Some(&record.intent.mark), permission, "terminate")?;
                     }
@@ -82,7 +85,8 @@ impl Account {
         let compute = match (read, known) {
             (Ok(compute), None) => compute,
             (Ok(compute), Some(record)) => match record.whose(&compute) {
-                Whose::Ours if record.is_living() || compute.status == ComputeStatus::Terminated => return Ok(record),
+                Whose::Ours if compute.status == ComputeStatus::Terminated => return Ok(record),
+                Whose::Ours if record.is_living() && record.goes_by_its_word() => return Ok(record),
                 Whose::Strangers if record.is_living() => {
                     self.on_disk(move |intents| intents.close(&record, Proof::Gone)).await?;
                     compute
@@ -91,7 +95,9 @@ impl Account {
                 // It was closed and is there all the same, or an operator must say whose it is.
                 Whose::Ours | Whose::Strangers | Whose::Unclear => compute,
             },
-            (Err(error), Some(record)) if record.is_living() || error.is_not_found() => return Ok(record),
+            (Err(error), Some(record)) if record.goes_by_its_word() && (record.is_living() || error.is_not_found()) => {
+                return Ok(record);
+            }
             (Err(error), _) => return Err(error),
         };
         let why = self.permit(id, compute.mark().as_ref(), permission, "terminate")?;
@@ -110,7 +116,7 @@ impl Account {
     }
 
     /// What a record says of a machine that no create here made.
-    fn intent_for(&self, compute: &Compute) -> Intent {
+    pub(super) fn intent_for(&self, compute: &Compute) -> Intent {
         let mark = compute.mark().unwrap_or_else(|| {
             let shared = &self.surroundings;
             let token = SpawnToken::generate(TokenKind::Plain, &*shared.entropy);
@@ -130,7 +136,7 @@ impl Account {
     ) -> Result<&'static str> {
         let ours = mark.filter(|mark| mark.deployment == self.surroundings.deployment);
         let message = match ours.map(|mark| mark.token.kind()) {
-            Some(TokenKind::Plain) => return Ok("asked"),
+            Some(TokenKind::Plain) => return Ok(ASKED),
             Some(TokenKind::Session | TokenKind::Pool | TokenKind::Task) if permission.force => {
                 return Ok("asked, by force");
             }

@@ -95,7 +95,8 @@ impl FileIntents {
     /// was ended and why. Takes its own record, a closed one too, else the open one of its token, else makes one.
     pub fn take_over(&self, intent: Intent, compute: &Compute, why: &str) -> Result<IntentRecord> {
         let (now, unmarked) = (self.clock.now(), compute.mark().is_none());
-        self.release_recorded(intent, &compute.id, why, |record, is_new| {
+        self.recorded(intent, &compute.id, |record, is_new| {
+            record.release_for(&compute.id, why, now);
             record.unmarked = unmarked;
             record.read_back = true;
             record.bound_at.get_or_insert(now);
@@ -107,17 +108,33 @@ impl FileIntents {
     /// is there its cloud has said only now, so its settle window begins now.
     pub fn leftover(&self, intent: Intent, compute: &ComputeId, why: &str) -> Result<IntentRecord> {
         let now = self.clock.now();
-        self.release_recorded(intent, compute, why, |record, _| {
+        self.recorded(intent, compute, |record, _| {
+            record.release_for(compute, why, now);
             record.unmarked = true;
             record.bound_at.get_or_insert(now);
         })
     }
 
-    fn release_recorded(
+    /// Writes a receipt for what was done to a machine that was just read and goes on living. A record of its own that is
+    /// there already stands.
+    pub fn receipt(&self, intent: Intent, compute: &Compute, why: &str) -> Result<IntentRecord> {
+        let (now, unmarked) = (self.clock.now(), compute.mark().is_none());
+        self.recorded(intent, &compute.id, |record, is_new| {
+            if is_new {
+                record.bind(&compute.id, now);
+                record.unmarked = unmarked;
+                record.taken_over = true;
+            }
+            record.read_back = true;
+            record.receipt = Some(why.to_owned());
+        })
+    }
+
+    /// Changes the record of this machine: its own, a closed one too, else the open one of its token, else a new one.
+    fn recorded(
         &self,
         intent: Intent,
         compute: &ComputeId,
-        why: &str,
         change: impl FnOnce(&mut IntentRecord, bool),
     ) -> Result<IntentRecord> {
         files::make_private_dir(&self.folder).map_err(|cause| files::error("make", &self.folder, &cause))?;
@@ -135,9 +152,6 @@ impl FileIntents {
             }
         };
         change(&mut record, is_new);
-        if !matches!(record.phase, IntentPhase::Releasing { .. }) {
-            record.release(compute, why, self.clock.now());
-        }
         write(&self.path(key), &record)?;
         Ok(record)
     }

@@ -114,7 +114,7 @@ pub struct IntentRecord {
     /// Whether no create of this record made the machine: it was there, and was to be ended.
     #[serde(default)]
     pub taken_over: bool,
-    /// Why it was ended and who asked, kept after it is closed; `None` while nobody has asked.
+    /// Why it was ended, or stopped by force, and who asked, kept after it is closed; `None` while nobody has asked.
     #[serde(default)]
     pub receipt: Option<String>,
     /// The machine of it that was first seen after it had been closed.
@@ -177,6 +177,12 @@ impl IntentRecord {
         !matches!(self.phase, IntentPhase::Closed { .. })
     }
 
+    /// Whether the record alone says whose its machine is: one that was made under it, or is being ended already, or was.
+    /// The receipt for a stranger's machine is no permission to end it.
+    pub(crate) fn goes_by_its_word(&self) -> bool {
+        !(self.taken_over && matches!(self.phase, IntentPhase::Bound { .. }))
+    }
+
     /// From when on its settle window counts.
     pub(crate) fn made_at(&self) -> Timestamp {
         self.bound_at.unwrap_or(self.intent.opened_at)
@@ -222,6 +228,13 @@ impl IntentRecord {
         self.receipt = Some(why.to_owned());
         self.absence = Absence::new();
         self.seen_after_close = None;
+    }
+
+    /// As [`release`](Self::release), unless it is being ended already: the first reason stands.
+    pub(super) fn release_for(&mut self, compute: &ComputeId, why: &str, since: Timestamp) {
+        if !matches!(self.phase, IntentPhase::Releasing { .. }) {
+            self.release(compute, why, since);
+        }
     }
 
     /// The cloud moved the machine to another id, or shows again what seemed to be gone.
