@@ -97,8 +97,8 @@ impl FileIntents {
         let (now, unmarked) = (self.clock.now(), compute.mark().is_none());
         self.recorded(intent, &compute.id, |record, is_new| {
             record.release_for(&compute.id, why, now);
+            record.sees(compute);
             record.unmarked = unmarked;
-            record.read_back = true;
             record.bound_at.get_or_insert(now);
             record.taken_over |= is_new;
         })
@@ -125,7 +125,7 @@ impl FileIntents {
                 record.unmarked = unmarked;
                 record.taken_over = true;
             }
-            record.read_back = true;
+            record.sees(compute);
             record.receipt = Some(why.to_owned());
         })
     }
@@ -173,6 +173,7 @@ impl FileIntents {
                 record.absence = judged.absence.clone();
                 record.read_back = judged.read_back;
                 record.unmarked = judged.unmarked;
+                record.seen_as.clone_from(&judged.seen_as);
                 record.copies.clone_from(&judged.copies);
             }
         })

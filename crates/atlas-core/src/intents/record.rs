@@ -82,6 +82,25 @@ pub struct Sighting {
     pub at: Timestamp,
 }
 
+/// How a machine looked: what tells it, where it bears no mark, from one that was given its id later.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct SeenAs {
+    /// Its name.
+    pub name: Option<String>,
+    /// When its cloud says that it was made.
+    pub created_at: Option<Timestamp>,
+}
+
+impl SeenAs {
+    /// Whether nothing that both tell speaks against its being the same machine.
+    fn may_be(&self, compute: &Compute) -> bool {
+        let names = self.name.as_ref().zip(compute.name.as_ref());
+        let births = self.created_at.zip(compute.created_at);
+        names.is_none_or(|(before, now)| before == now) && births.is_none_or(|(before, now)| before == now)
+    }
+}
+
 /// One file's content.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -111,6 +130,9 @@ pub struct IntentRecord {
     /// Whether the machine does not bear its mark, so that it is known by its id alone.
     #[serde(default)]
     pub unmarked: bool,
+    /// How the machine looked when it was last read.
+    #[serde(default)]
+    pub seen_as: Option<SeenAs>,
     /// Whether no create of this record made the machine: it was there, and was to be ended.
     #[serde(default)]
     pub taken_over: bool,
@@ -146,6 +168,7 @@ impl IntentRecord {
             copies: None,
             read_back: false,
             unmarked: false,
+            seen_as: None,
             taken_over: false,
             receipt: None,
             seen_after_close: None,
@@ -193,7 +216,11 @@ impl IntentRecord {
         match compute.mark() {
             Some(mark) if mark.token == self.intent.token() => Whose::Ours,
             Some(_) => Whose::Strangers,
-            None if self.unmarked || compute.name.is_none() => Whose::Ours,
+            // Known by its id alone, as long as it looks as it did: clouds use ids again.
+            None if self.unmarked || compute.name.is_none() => match &self.seen_as {
+                Some(seen) if !seen.may_be(compute) => Whose::Unclear,
+                _ => Whose::Ours,
+            },
             None => Whose::Unclear,
         }
     }
@@ -208,6 +235,7 @@ impl IntentRecord {
     pub(crate) fn sees(&mut self, compute: &Compute) {
         self.absence.seen();
         self.read_back = true;
+        self.seen_as = Some(SeenAs { name: compute.name.clone(), created_at: compute.created_at });
         if compute.mark().is_some() {
             self.unmarked = false;
         }

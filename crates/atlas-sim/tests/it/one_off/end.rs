@@ -379,6 +379,21 @@ async fn p4_an_unmarked_machine_at_our_id_waits_for_an_operator() {
     assert!(bench.cloud.live().is_empty());
 }
 
+/// History 10, for a machine that is known by its id alone: a stranger's, which an operator ends, and its id is used again.
+#[tokio::test(start_paused = true)]
+async fn p4_an_unmarked_machine_is_ended_only_while_it_looks_as_it_did() {
+    let bench = bench(|cloud| cloud);
+    let id = bench.cloud.foreign_machine("database");
+    bench.cloud.inject(Rule::on(Operation::Terminate, Fault::Ignores));
+    bench.account.terminate_soon(&id, Permission::ordinary().foreign(true)).await.unwrap();
+    pass(5).await;
+    bench.cloud.reuse_id(&id, "somebody-elses").unwrap();
+    let error = bench.try_settle().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Conflict);
+    assert!(error.message().contains("\"somebody-elses\""), "{error}");
+    assert_eq!(bench.cloud.live(), [id]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn p4_what_nobody_knows_is_not_found_and_what_a_record_knows_is_a_success() {
     let bench = bench(|cloud| cloud.gone(TEN_APART));
