@@ -49,7 +49,8 @@ pub use factory::{BuildContext, ProviderFactory, Settings};
 pub use http::HttpProbe;
 pub use id::{ComputeId, OperationId, ProviderId, Scope};
 pub use intents::{
-    FileIntents, Intent, IntentPhase, IntentRecord, Intents, Proof, RecordKey, RentalKind, Sighting, UnreadableIntent,
+    FileIntents, Intent, IntentPhase, IntentRecord, Intents, Proof, RecordKey, RentalKind, SeenAs, Sighting,
+    UnreadableIntent,
 };
 pub use logs::{BoxStream, LogOptions, LogStream};
 pub use mark::{Deployment, Installation, MARK_ENV, Mark, SpawnToken, TokenKind};
