@@ -11,7 +11,6 @@ use crate::books::{Expect, Read};
 use crate::builder::OrchestratorBuilder;
 use crate::engine;
 use crate::events::{Event, EventStream, What};
-use crate::handle::LONGEST_WAIT;
 use crate::inner::Inner;
 use crate::rental::{self, Power, RentalPhase};
 use crate::request::SessionRequest;
