@@ -11,6 +11,9 @@ use crate::{
 /// How long after its intent a create may still be sent.
 const MAY_SEND_FOR: Duration = Duration::from_mins(1);
 
+/// How long the mark of a new machine may take to be read back.
+const READ_BACK: Duration = Duration::from_secs(10);
+
 impl Account {
     /// Rents a machine, and hands out its keys. **Bills until it is terminated.** Never sent twice.
     ///
@@ -50,9 +53,24 @@ impl Account {
             .map_err(|error| error.context("the machine was made and could not be recorded"))
             .and_then(|()| refuse_altered(&spawned.compute, &mark))
             .and_then(|()| refuse_plain_http(&spawned, &spawned.compute));
+        let handed_out = match handed_out {
+            Ok(()) => self.read_back(&spawned.compute.id, &mark).await,
+            refused => refused,
+        };
         match handed_out {
             Ok(()) => Ok(spawned),
             Err(error) => Err(self.undo(&intent, std::slice::from_ref(&spawned.compute.id), named(error)).await),
+        }
+    }
+
+    /// Reads the mark back from where the cloud keeps it: its answer to the create may only echo what it was sent (rule O2).
+    ///
+    /// A machine that is not shown yet, or cannot be read just now, is handed out: a bad mark is no reason to lose it, and
+    /// its id is recorded.
+    async fn read_back(&self, id: &ComputeId, mark: &Mark) -> Result<()> {
+        match tokio::time::timeout(READ_BACK, self.provider.get(&self.context, id)).await {
+            Ok(Ok(compute)) => refuse_altered(&compute, mark),
+            Ok(Err(_)) | Err(_) => Ok(()),
         }
     }
 

@@ -281,6 +281,33 @@ async fn o2_the_account_reads_the_mark_back_itself() {
     assert!(bench.cloud.live().is_empty() && is_closed(&bench.phase().await));
 }
 
+/// A cloud that repeats what it was sent, and keeps something else.
+#[tokio::test(start_paused = true)]
+async fn o2_a_mark_is_read_back_from_where_it_is_kept() {
+    let bench = bench(|cloud| cloud);
+    let cut = |mut compute: Compute| {
+        compute.mark = None;
+        compute.name = compute.name.map(|name| name.chars().take(30).collect());
+        Ok(compute)
+    };
+    let account = bench.over(Arc::new(Wrapped::new(&bench.cloud).read(cut)));
+    let error = account.spawn(request(), Auth::Bearer).await.unwrap_err();
+    assert!(error.message().contains("altered the mark"), "{error}");
+    assert_eq!(bench.cloud.ledger().rents.len(), 1);
+    assert!(bench.cloud.live().is_empty() && is_closed(&bench.phase().await));
+}
+
+/// What cannot be read just now is no reason to lose a machine.
+#[tokio::test(start_paused = true)]
+async fn o2_a_machine_that_cannot_be_read_back_yet_is_handed_out() {
+    for fault in [Fault::Errs, Fault::NeverAnswers, Fault::Hides(Duration::from_secs(50)), Fault::Unauthorized] {
+        let bench = bench(|cloud| cloud);
+        bench.inject(Operation::Get, fault);
+        let id = bench.spawn().await.compute.id;
+        assert_eq!(bench.cloud.live(), [id]);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn o2_a_name_is_cut_to_the_clouds_limit_and_a_limit_below_the_mark_sends_nothing() {
     let bench = bench(|cloud| cloud.name_limit(50));
