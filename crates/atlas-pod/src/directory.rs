@@ -2,7 +2,7 @@
 //!
 //! | file | written by | what it is |
 //! |---|---|---|
-//! | `pod.lock` | owner, empty | held exclusively by the supervisor for its whole life, or by an owner that ends it |
+//! | `pod.lock` | owner, empty | held exclusively by keeper and supervisor for as long as either lives, or by an owner that ends it |
 //! | `run` | owner | the number of the run that may start; none: nothing may |
 //! | `pod.json` | supervisor | [`PodReport`], on disk before the command starts |
 //! | `exit.json` | supervisor | [`ExitReport`] |
@@ -134,7 +134,8 @@ impl Directory {
         Ok((metadata.dev(), metadata.ino()))
     }
 
-    fn is_linked(&self, file: &File) -> io::Result<bool> {
+    /// Whether this open file is the lock that stands here now.
+    pub(crate) fn is_linked(&self, file: &File) -> io::Result<bool> {
         let held = file.metadata()?;
         match self.lock_identity() {
             Ok(linked) => Ok(linked == (held.dev(), held.ino())),

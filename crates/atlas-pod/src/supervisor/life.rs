@@ -40,7 +40,7 @@ impl Signals {
         })
     }
 
-    async fn next(&mut self) -> Heard {
+    pub(super) async fn next(&mut self) -> Heard {
         loop {
             tokio::select! {
                 _ = self.child.recv() => return Heard::Child,
@@ -52,7 +52,8 @@ impl Signals {
     }
 }
 
-enum Heard {
+/// What a signal was about.
+pub(super) enum Heard {
     Child,
     End,
 }
@@ -140,15 +141,16 @@ impl Life {
     }
 }
 
-struct Reaped {
-    /// How the command ended, once.
-    outcome: Option<Outcome>,
+/// What [`reap`] found.
+pub(super) struct Reaped {
+    /// How the process that was named ended, once.
+    pub(super) outcome: Option<Outcome>,
     /// Whether there is no child any more, dead or alive.
-    childless: bool,
+    pub(super) childless: bool,
 }
 
 /// Takes the exit status of everything that has ended.
-fn reap(command: i32) -> Reaped {
+pub(super) fn reap(command: i32) -> Reaped {
     let mut outcome = None;
     loop {
         match rustix::process::wait(WaitOptions::NOHANG) {
