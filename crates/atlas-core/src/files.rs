@@ -135,7 +135,11 @@ impl FileLock {
 }
 
 fn open_for_lock(path: &Path) -> io::Result<File> {
-    private(OpenOptions::new().read(true).write(true).create(true).truncate(false)).open(path)
+    match private(OpenOptions::new().read(true).write(true).create(true).truncate(false)).open(path) {
+        // One that is there can be locked all the same.
+        Err(error) if error.kind() == io::ErrorKind::ReadOnlyFilesystem => File::open(path),
+        opened => opened,
+    }
 }
 
 fn private(options: &mut OpenOptions) -> &mut OpenOptions {
