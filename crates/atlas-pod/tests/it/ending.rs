@@ -92,6 +92,17 @@ async fn daemons_end_with_the_command_that_left_them() {
 }
 
 #[tokio::test]
+async fn what_a_command_leaves_is_asked_before_it_is_killed() {
+    let bench = Bench::new();
+    let script = "(sh -c 'trap \"echo bye; exit\" TERM; echo up >up; while :; do sleep 0.01; done' &) ; \
+                  while ! test -s up; do sleep 0.01; done; exit 5";
+    bench.script(script).await;
+    let state = bench.until(|state| matches!(state, PodState::Exited(..))).await;
+    assert_eq!(outcome(&state), Some((Outcome::Code(5), false)));
+    assert!(bench.log().await.ends_with("bye\n"), "{}", bench.log().await);
+}
+
+#[tokio::test]
 async fn daemons_without_marker_end_with_the_pod() {
     let bench = Bench::new();
     bench.script(&format!("{} trap '' TERM; sleep 1000", DAEMON.replace("(setsid", "(env -i setsid"))).await;
