@@ -66,6 +66,12 @@ pub(crate) fn check(request: &ComputeRequest) -> Result<()> {
     if let Some(region) = request.region_hints.iter().find(|region| *region != REGION) {
         return Err(Error::validation(format!("{KIND} has no region \"{region}\"; its only one is \"{REGION}\"")));
     }
+    let is_http = ports(request).iter().any(|port| port.protocol == Protocol::Http);
+    if let Some(name) = request.env.keys().find(|name| is_pods_own(name, is_http)) {
+        return Err(Error::validation(format!(
+            "the variable {name} is {KIND}'s own to set, and tells the command where it is: leave it out of env"
+        )));
+    }
     if request.command.is_empty()
         && let Some(port) = request.ports.iter().find(|port| port.protocol == Protocol::Tcp)
     {
@@ -74,6 +80,13 @@ pub(crate) fn check(request: &ComputeRequest) -> Result<()> {
         )));
     }
     Ok(())
+}
+
+/// Whether the pod sets this variable of every command, so that a value asked for would be dropped.
+fn is_pods_own(name: &str, is_http: bool) -> bool {
+    name.starts_with("ATLAS_PORT_")
+        || matches!(name, "ATLAS_COMPUTE_ID" | atlas_pod::MARKER_VARIABLE)
+        || (is_http && name == "PORT")
 }
 
 fn reason(field: Field) -> &'static str {
