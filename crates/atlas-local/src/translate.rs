@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use atlas_core::{
-    Capabilities, Capability, Compute, ComputeRequest, ComputeStatus, Error, Field, GoneRule, Money, Port, PortSpec,
-    PrivateParts, Protocol, ProviderId, ProxySigns, Result, Traits,
+    Capabilities, Capability, Compute, ComputeId, ComputeRequest, ComputeStatus, Error, Field, GoneRule, Money, Port,
+    PortSpec, PrivateParts, Protocol, ProviderId, ProxySigns, Result, Traits,
 };
 use atlas_pod::{LaunchSpec, PodProgram, PodState};
 use serde_json::json;
@@ -146,6 +146,21 @@ pub(crate) fn compute(provider: &ProviderId, machine: &Machine, state: &PodState
     compute.created_at = Some(machine.created_at);
     compute.exit_code = exit_code;
     compute.raw = json!({ "machine": machine.public(), "pod": state.report(), "exit": exit });
+    compute
+}
+
+/// A machine of whose record nothing is known but that it is there: it bears no mark that could be read, and whatever runs
+/// of it is neither reached nor started again.
+pub(crate) fn unreadable(provider: &ProviderId, id: &ComputeId, state: &PodState, why: &Error) -> Compute {
+    let mut compute = Compute::new(provider, KIND, id.clone(), ComputeStatus::Failed);
+    compute.region = Some(REGION.to_owned());
+    compute.raw = json!({ "pod": state.report() });
+    with_problem(compute, why)
+}
+
+/// Says what could not be read of it.
+pub(crate) fn with_problem(mut compute: Compute, why: &Error) -> Compute {
+    compute.raw["problem"] = why.message().into();
     compute
 }
 

@@ -144,7 +144,8 @@ impl Pod {
         let withdrawn = files::remove_if_there(&self.directory.run())
             .map_err(|error| PodError::io("withdraw the permission to start", self.path(), error));
         let lock = self.take_lock(grace).await?;
-        let report = self.read_report()?;
+        // One that cannot be understood names nobody; that the lock is free is the keeper's word that nobody is left.
+        let report = self.read_report().or_else(unless_spoilt)?;
         if let Some(report) = &report {
             self.kill_strays(report).await?;
         }
@@ -190,9 +191,12 @@ impl Pod {
                 Claim::Held => {}
             }
             // Read each time: a supervisor may just be coming up.
-            let report = self.read_report()?;
+            let holder = match self.read_report() {
+                Ok(report) => report.as_ref().and_then(|report| self.holder(report)),
+                Err(error) => unless_spoilt(error).map(|_| self.holder_by_its_words())?,
+            };
             let waited = SystemClock.monotonic().saturating_sub(begun);
-            match report.as_ref().and_then(|report| self.holder(report)) {
+            match holder {
                 Some((holder, process)) => {
                     if asked != Some(holder) {
                         // On a full disk the pod goes by the grace that it was launched with.
@@ -249,8 +253,32 @@ impl Pod {
         })
     }
 
+    /// The same, where the report cannot be understood: whoever was started to supervise this directory, or to keep it,
+    /// and has its lock open.
+    fn holder_by_its_words(&self) -> Option<(ProcessId, Handle)> {
+        let (device, inode) = self.directory.lock_identity().ok()?;
+        let path = std::path::absolute(self.path()).ok()?;
+        let processes = process::all().ok()?;
+        ["supervise", "run"].into_iter().find_map(|verb| {
+            let is_it = |process: &&process::Process| {
+                process::was_told(process.pid, verb, &path) && process::has_open(process.pid, device, inode)
+            };
+            let found = processes.iter().find(is_it)?;
+            let holder = ProcessId { pid: found.pid, started_ticks: found.started };
+            Some((holder, Handle::open(found.pid, found.started)?))
+        })
+    }
+
     fn read_report(&self) -> Result<Option<PodReport>, PodError> {
         self.directory.read_report().map_err(|error| PodError::io("read the report", self.path(), error))
+    }
+}
+
+/// A report that cannot be understood is as none, to whoever ends the pod.
+fn unless_spoilt(error: PodError) -> Result<Option<PodReport>, PodError> {
+    match error {
+        PodError::Io { source, .. } if source.kind() == io::ErrorKind::InvalidData => Ok(None),
+        other => Err(other),
     }
 }
 
