@@ -41,6 +41,8 @@ const BAD: &[(&[&str], i32, &str)] = &[
     (&["--provider", "local", "--timeout", "5m"], 2, "--wait"),
     (&["--provider", "local", "--wait", "--timeout", "5"], 2, "unit"),
     (&["--provider", "local", "--wait", "--timeout", "-5s"], 2, "unit"),
+    (&["--provider", "local", "--wait", "--timeout", "0s"], 2, "at least one second"),
+    (&["--provider", "local", "--env", "PORT=99", "--port", "8000/http", "--", "sleep", "9"], 2, "PORT"),
     (&["--provider", "local", "--keep"], 2, "--wait"),
     (&["--provider", "local", "--prefer", "price"], 5, "--prefer order"),
     (&["--provider", "local", "--prefer", "speed"], 2, "speed"),
