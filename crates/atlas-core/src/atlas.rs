@@ -184,11 +184,18 @@ impl Atlas {
         if let Some(provider) = self.built().get(id) {
             return Ok(provider.clone());
         }
+        let built: Vec<_> = self.built().keys().cloned().collect();
+        let is_known = |name: &str| self.factories.contains_key(name) || built.iter().any(|id| id.as_str() == name);
+        self.config.check_names(is_known)?;
         let entry = self.config.providers.get(id);
         let kind = entry.map_or(id.as_str(), |entry| entry.kind.as_str());
         let factory = self.factories.get(kind).ok_or_else(|| {
             Error::validation(match entry {
-                Some(_) => format!("provider {id} is of kind \"{kind}\", which is not built in"),
+                Some(_) => format!(
+                    "{}: provider {id} is of kind \"{kind}\", which is not built in; built in are {}",
+                    self.config.place_of_kind(id),
+                    self.factories.keys().map(|kind| &**kind).collect::<Vec<_>>().join(", ")
+                ),
                 None => format!("no provider \"{id}\" is known; known are {}", self.known_text()),
             })
         })?;

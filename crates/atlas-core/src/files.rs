@@ -5,7 +5,7 @@
 #![expect(clippy::disallowed_methods, reason = "this is the seam")]
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -58,6 +58,18 @@ pub fn create_durably(path: &Path, content: &[u8]) -> io::Result<()> {
 /// The whole content; `None` if there is no such file.
 pub fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
     absent_is_none(fs::read(path))
+}
+
+/// The whole content, of a file that a person named; `None` if there is no such file. One that holds more than `limit`
+/// bytes, as a device does that never ends, is an error.
+pub fn read_at_most(path: &Path, limit: u64) -> io::Result<Option<Vec<u8>>> {
+    let Some(file) = absent_is_none(File::open(path))? else { return Ok(None) };
+    let mut content = Vec::new();
+    file.take(limit.saturating_add(1)).read_to_end(&mut content)?;
+    if u64::try_from(content.len()).unwrap_or(u64::MAX) > limit {
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("it holds more than {limit} bytes")));
+    }
+    Ok(Some(content))
 }
 
 /// Removes a file. One that is not there is a success.
@@ -135,7 +147,11 @@ impl FileLock {
 }
 
 fn open_for_lock(path: &Path) -> io::Result<File> {
-    private(OpenOptions::new().read(true).write(true).create(true).truncate(false)).open(path)
+    match private(OpenOptions::new().read(true).write(true).create(true).truncate(false)).open(path) {
+        // One that is there can be locked all the same.
+        Err(error) if error.kind() == io::ErrorKind::ReadOnlyFilesystem => File::open(path),
+        opened => opened,
+    }
 }
 
 fn private(options: &mut OpenOptions) -> &mut OpenOptions {

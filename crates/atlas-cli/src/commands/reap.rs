@@ -161,7 +161,8 @@ impl Reap {
         let there = atlas::files::exists(&context.atlas.config().state_dir.join("store.redb"));
         let builder = Orchestrator::builder(context.another()).without_background().also_watch(accounts.to_vec());
         // Without a store everything of this deployment is unknown: told, and nothing ended.
-        let builder = if there { builder.only_existing() } else { builder.in_memory() };
+        let is_file = context.atlas.config().store == atlas::config::StoreSetting::Redb;
+        let builder = if there || !is_file { builder.only_existing() } else { builder.in_memory() };
         let orchestrator = builder.open().await?;
         let options = ReapOptions::default().dry_run(self.dry_run || !there).aliens(self.aliens && there);
         let report = orchestrator.reap(options).await?;

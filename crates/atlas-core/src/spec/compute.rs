@@ -34,6 +34,18 @@ pub enum ComputeStatus {
 }
 
 impl ComputeStatus {
+    /// All that this version has a word for.
+    pub const KNOWN: [Self; 8] = [
+        Self::Starting,
+        Self::Running,
+        Self::Stopping,
+        Self::Stopped,
+        Self::Exited,
+        Self::Failed,
+        Self::Terminating,
+        Self::Terminated,
+    ];
+
     /// The word for it in `--json` and in filters.
     pub fn as_str(&self) -> &str {
         match self {
@@ -59,17 +71,7 @@ impl ComputeStatus {
 
     /// Reads a word; one that is not known is kept.
     pub fn from_word(word: &str) -> Self {
-        match word {
-            "starting" => Self::Starting,
-            "running" => Self::Running,
-            "stopping" => Self::Stopping,
-            "stopped" => Self::Stopped,
-            "exited" => Self::Exited,
-            "failed" => Self::Failed,
-            "terminating" => Self::Terminating,
-            "terminated" => Self::Terminated,
-            other => Self::Other(other.to_owned()),
-        }
+        Self::KNOWN.into_iter().find(|known| known.as_str() == word).unwrap_or_else(|| Self::Other(word.to_owned()))
     }
 }
 
