@@ -44,6 +44,7 @@ mod seal;
 mod seam;
 mod secret;
 mod signed_url;
+mod steady;
 mod token;
 
 #[cfg(feature = "guard")]
@@ -53,4 +54,5 @@ pub use seal::{SealError, Sealed, Sealer, Unsealed};
 pub use seam::{Clock, Entropy, SeededEntropy, SystemClock, SystemEntropy, Timestamp, TimestampError};
 pub use secret::Secret;
 pub use signed_url::{DEFAULT_KEY_ID, SignedUrl, SigningKeyError, UrlError, UrlSigner, UrlVerifier};
+pub use steady::SteadyClock;
 pub use token::{BearerToken, PRESHARED_KEY_ENV, SIGNING_KEY_ENV, TokenHash, TokenHashError};

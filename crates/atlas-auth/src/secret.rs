@@ -5,10 +5,13 @@ use std::fmt;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use zeroize::Zeroize;
 
-use crate::crypto;
+use crate::{base64url, crypto};
 
 #[cfg(test)]
 mod tests;
+
+/// Bytes of a fingerprint: enough that no two keys of one account are ever taken for each other.
+const FINGERPRINT_BYTES: usize = 12;
 
 /// What stands in a secret's place wherever it would be seen.
 const REDACTED: &str = "[redacted]";
@@ -29,6 +32,13 @@ impl Secret {
     /// The text itself. Hand it on to where it belongs; never to a log, an error or a store.
     pub fn expose(&self) -> &str {
         &self.0
+    }
+
+    /// A short text by which the secret is known again. Nothing follows from it about a secret that cannot be guessed, such
+    /// as the API key of a cloud.
+    pub fn fingerprint(&self) -> String {
+        let code = crypto::hmac_sha256(self.0.as_bytes(), b"atlas/fingerprint");
+        base64url::encode(&code[..FINGERPRINT_BYTES])
     }
 
     /// Whether the text is empty.

@@ -154,8 +154,10 @@ impl Failure {
         let mut error = serde_json::to_value(&self.error).unwrap_or_else(|_| json!({}));
         if let Some(fields) = error.as_object_mut() {
             fields.insert("kind".to_owned(), Value::from(self.kind.name()));
+            // A field of its own would be none of the contract's.
             if let Some(hint) = &self.hint {
-                fields.insert("hint".to_owned(), Value::from(hint.as_str()));
+                let message = format!("{}; {hint}", self.error.message());
+                fields.insert("message".to_owned(), Value::from(message));
             }
         }
         json!({ "error": error })
@@ -241,6 +243,15 @@ mod tests {
           }
         }
         "#);
+    }
+
+    #[test]
+    fn a_hint_is_no_field_of_its_own() {
+        let plain = Failure::usage("no provider is named");
+        let error = plain.clone().with_hint("name one with --provider").to_json()["error"].clone();
+        assert_eq!(error["message"], "no provider is named; name one with --provider");
+        let fields = |error: &Value| error.as_object().map(|fields| fields.keys().cloned().collect::<Vec<_>>());
+        assert_eq!(fields(&error), fields(&plain.to_json()["error"]));
     }
 
     #[test]

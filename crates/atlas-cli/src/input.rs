@@ -80,9 +80,8 @@ fn text(path: &Path) -> Result<Secret, Failure> {
     let bytes = if path == Path::new("-") {
         stdin()?
     } else {
-        atlas::files::read(path)
-            .map_err(|cause| wrong(&cause.to_string()))?
-            .ok_or_else(|| wrong("there is no such file"))?
+        let bytes = atlas::files::read_at_most(path, LIMIT).map_err(|cause| wrong(&cause.to_string()))?;
+        bytes.ok_or_else(|| wrong("there is no such file"))?
     };
     String::from_utf8(bytes).map(Secret::from).map_err(|_| wrong("it is no UTF-8 text"))
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use atlas_auth::{Clock, Entropy, MasterKey, Sealer, SystemClock, SystemEntropy};
+use atlas_auth::{Clock, Entropy, MasterKey, Sealer, SteadyClock, SystemClock, SystemEntropy};
 
 use crate::account::Surroundings;
 use crate::config::Config;
@@ -20,6 +20,8 @@ pub struct Atlas {
     built: Mutex<BTreeMap<ProviderId, Arc<dyn Provider>>>,
     probe: Option<Arc<dyn Probe>>,
     clock: Arc<dyn Clock>,
+    /// What evidence and time limits are counted in: one for all accounts, so that all agree.
+    steady: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     #[cfg(feature = "http")]
     connections: crate::http::Connections,
@@ -64,6 +66,7 @@ impl AtlasBuilder {
     /// Takes time from `clock`.
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.atlas.steady = Arc::new(SteadyClock::new(clock.clone()));
         self.atlas.clock = clock;
         self
     }
@@ -91,6 +94,7 @@ impl Atlas {
                 built: Mutex::default(),
                 probe: default_probe(),
                 clock: Arc::new(SystemClock),
+                steady: Arc::new(SteadyClock::new(Arc::new(SystemClock))),
                 entropy: Arc::new(SystemEntropy),
                 #[cfg(feature = "http")]
                 connections: crate::http::Connections::default(),
@@ -192,11 +196,18 @@ impl Atlas {
         if let Some(provider) = self.built().get(id) {
             return Ok(provider.clone());
         }
+        let built: Vec<_> = self.built().keys().cloned().collect();
+        let is_known = |name: &str| self.factories.contains_key(name) || built.iter().any(|id| id.as_str() == name);
+        self.config.check_names(is_known)?;
         let entry = self.config.providers.get(id);
         let kind = entry.map_or(id.as_str(), |entry| entry.kind.as_str());
         let factory = self.factories.get(kind).ok_or_else(|| {
             Error::validation(match entry {
-                Some(_) => format!("provider {id} is of kind \"{kind}\", which is not built in"),
+                Some(_) => format!(
+                    "{}: provider {id} is of kind \"{kind}\", which is not built in; built in are {}",
+                    self.config.place_of_kind(id),
+                    self.factories.keys().map(|kind| &**kind).collect::<Vec<_>>().join(", ")
+                ),
                 None => format!("no provider \"{id}\" is known; known are {}", self.known_text()),
             })
         })?;
@@ -227,7 +238,7 @@ impl Atlas {
     fn build_context(&self, id: &ProviderId) -> Result<BuildContext> {
         // Without a key an account lists and ends machines all the same.
         let sealer = self.master_key().map(|master| Arc::new(Sealer::from_master(&master, &format!("provider/{id}"))));
-        let (clock, entropy) = (self.clock.clone(), self.entropy.clone());
+        let (clock, entropy) = (self.steady.clone(), self.entropy.clone());
         Ok(BuildContext {
             state_dir: self.state()?.path().to_owned(),
             sealer,
@@ -247,13 +258,14 @@ impl Atlas {
             installation: state.installation(&*self.entropy)?,
             intents: self.intents(&state),
             clock: self.clock.clone(),
+            steady: self.steady.clone(),
             entropy: self.entropy.clone(),
             probe: self.probe.clone(),
         })
     }
 
     fn intents(&self, state: &StateDir) -> FileIntents {
-        FileIntents::new(state.intents(), self.clock.clone())
+        FileIntents::new(state.intents(), self.steady.clone())
     }
 
     fn known_text(&self) -> String {

@@ -31,6 +31,7 @@ pub trait ProviderExt: Provider {
         wanted: &ComputeStatus,
     ) -> Result<Compute> {
         let reading = async {
+            let mut unseen = Duration::ZERO;
             loop {
                 match self.get(context, id).await {
                     Ok(compute) if compute.status == *wanted => return Ok(compute),
@@ -40,6 +41,8 @@ pub trait ProviderExt: Provider {
                     }
                     Ok(_) => {}
                     Err(error) if error.is_transient() => {}
+                    // It may only be new.
+                    Err(error) if error.is_not_found() && unseen < self.traits().settle_window => unseen += PAUSE,
                     Err(error) => return Err(error),
                 }
                 tokio::time::sleep(PAUSE).await;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use atlas_auth::Secret;
 use serde::{Deserialize, Serialize};
 
 use crate::{Error, Result};
@@ -106,6 +107,11 @@ impl Scope {
     /// Takes a provider's description of where it acts: host, account, and app or organisation where there is one.
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
+    }
+
+    /// `place` as whoever has this key sees it: only a fingerprint of the key is kept.
+    pub fn of_key(place: &str, key: &Secret) -> Self {
+        Self(format!("{place}/key-{}", key.fingerprint()))
     }
 
     /// The text of it.

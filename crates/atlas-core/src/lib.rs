@@ -55,7 +55,8 @@ pub use factory::{BuildContext, ProviderFactory, Settings};
 pub use http::HttpProbe;
 pub use id::{ComputeId, OperationId, ProviderId, Scope};
 pub use intents::{
-    FileIntents, Intent, IntentPhase, IntentRecord, Intents, Proof, RecordKey, RentalKind, Sighting, UnreadableIntent,
+    FileIntents, Intent, IntentPhase, IntentRecord, Intents, Proof, RecordKey, RentalKind, SeenAs, Sighting,
+    UnreadableIntent,
 };
 pub use job::{EndpointId, Job, JobChunk, JobId, JobMode, JobPolicy, JobRequest, JobStatus, JobStream};
 pub use logs::{BoxStream, LogOptions, LogStream};

@@ -1,12 +1,16 @@
 //! The orders for creates (rule C4). Only a recorded intent makes one: rule O1, by type.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use atlas_auth::{Secret, Timestamp};
 
+use crate::intents::Sending;
 use crate::{ComputeRequest, Credentials, Intent, Intents, MARK_ENV, Mark, Result, SpawnToken, Traits};
 
 /// What a provider needs to make one machine: the request, the marked name, the final environment, the token.
+///
+/// While an order or a clone of it is held somewhere, its create counts as being sent.
 #[derive(Debug, Clone)]
 pub struct SpawnOrder {
     request: ComputeRequest,
@@ -15,6 +19,7 @@ pub struct SpawnOrder {
     env: BTreeMap<String, Secret>,
     protected: Vec<String>,
     not_after: Timestamp,
+    _sending: Option<Arc<Sending>>,
 }
 
 impl SpawnOrder {
@@ -37,7 +42,13 @@ impl SpawnOrder {
             protected.push(variable.to_owned());
         }
         intents.open(intent).await?;
-        Ok(Self { request, name, mark: intent.mark.clone(), env, protected, not_after: intent.not_after })
+        let (mark, not_after) = (intent.mark.clone(), intent.not_after);
+        Ok(Self { request, name, mark, env, protected, not_after, _sending: None })
+    }
+
+    /// Holds on to `sending` until nobody has the order any more.
+    pub(crate) fn holding(self, sending: Sending) -> Self {
+        Self { _sending: Some(Arc::new(sending)), ..self }
     }
 
     /// What is asked.
@@ -70,7 +81,7 @@ impl SpawnOrder {
         &self.protected
     }
 
-    /// Nothing is created past this moment (rule P2).
+    /// Nothing is created past this moment (rule P2): it is looked at again before each try.
     pub fn not_after(&self) -> Timestamp {
         self.not_after
     }

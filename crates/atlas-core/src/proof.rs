@@ -37,7 +37,8 @@ impl Absence {
     /// A read by id answered not-found. It counts only under the rental's own scope (O3).
     pub fn missing(&mut self, at: Timestamp, asked: &Scope, rental: &Scope) {
         if asked == rental {
-            self.first_missing.get_or_insert(at);
+            // A first look that lies ahead was made by another process, before the hour was set back: counted anew.
+            self.first_missing = Some(self.first_missing.map_or(at, |first| first.min(at)));
             self.last_missing = Some(at);
         }
     }
@@ -45,7 +46,7 @@ impl Absence {
     /// A complete listing, or a complete search for the token, did not show it. It counts only under the rental's scope.
     pub fn unlisted(&mut self, at: Timestamp, asked: &Scope, rental: &Scope) {
         if asked == rental {
-            self.first_unlisted.get_or_insert(at);
+            self.first_unlisted = Some(self.first_unlisted.map_or(at, |first| first.min(at)));
             self.unlisted = Some(at);
         }
     }

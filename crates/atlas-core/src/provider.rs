@@ -47,8 +47,12 @@ pub trait Provider: Any + Send + Sync + fmt::Debug + 'static {
     /// Makes a machine. **Bills from now on**, and must never be sent twice on a guess.
     ///
     /// An error's [`effect`](Error::effect) says whether a machine may exist all the same, its
-    /// [`leftovers`](Error::leftovers) which ones do. The machine bears the order's mark; one whose mark was altered or
-    /// cut is an error that names it as a leftover.
+    /// [`leftovers`](Error::leftovers) which ones do. The machine bears the order's mark, and the answer carries it in
+    /// [`mark`](Compute::mark) or in its name; one whose mark was altered or cut is an error that names it as a leftover.
+    ///
+    /// Nothing is sent past [`not_after`](SpawnOrder::not_after): the caller looks before it asks, the provider before it
+    /// tries again. Work that may outlive the returned future holds the order or a clone of it, so that nobody takes
+    /// the create for one that is not sent any more.
     async fn spawn(&self, context: &CallContext, order: &SpawnOrder) -> Result<Compute>;
 
     /// Reads one machine. One that is gone is `not_found`, or has the status `terminated`.
@@ -67,11 +71,13 @@ pub trait Provider: Any + Send + Sync + fmt::Debug + 'static {
         request.needs(self.traits())
     }
 
-    /// Where calls under `context` act (rule O3). By default the account's name: right for a cloud whose key cannot be
-    /// exchanged under the same name.
+    /// Where calls under `context` act (rule O3). By default the account's name, and the fingerprint of a key that the call
+    /// brings: right for a cloud whose key cannot be exchanged under the same name otherwise.
     fn scope(&self, context: &CallContext) -> Scope {
-        let _ = context;
-        Scope::new(self.id().as_str())
+        match context.key() {
+            None => Scope::new(self.id().as_str()),
+            Some(key) => Scope::of_key(self.id().as_str(), key),
+        }
     }
 
     /// Finds all machines that bear `token`. By default a complete listing, read for marks.
@@ -226,13 +232,8 @@ pub(crate) fn bearing(token: SpawnToken, computes: Vec<Compute>) -> Vec<Compute>
     computes
         .into_iter()
         .filter(|compute| compute.status != crate::ComputeStatus::Terminated)
-        .filter(|compute| mark_of(compute).is_some_and(|mark| mark.token == token))
+        .filter(|compute| compute.mark().is_some_and(|mark| mark.token == token))
         .collect()
-}
-
-/// The mark that a machine bears, in its name if nowhere else.
-pub(crate) fn mark_of(compute: &Compute) -> Option<crate::Mark> {
-    compute.mark.clone().or_else(|| compute.name.as_deref().and_then(crate::Mark::read))
 }
 
 macro_rules! forward {

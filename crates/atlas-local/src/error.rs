@@ -30,6 +30,10 @@ pub(crate) fn pod(id: &ComputeId, error: PodError) -> Error {
     match error {
         PodError::Missing { .. } => not_found(id),
         PodError::Busy { path } => busy("start or end it", &path),
+        PodError::Io { what, path, source } if source.kind() == io::ErrorKind::InvalidData => {
+            let message = format!("cannot {what} of machine {id} in {}: {source}", path.display());
+            Error::new(ErrorKind::Decode, message).with_effect(Effect::Unknown)
+        }
         PodError::Io { what, path, source } => {
             files::error(&format!("{what} of machine {id} in"), &path, &source).with_effect(Effect::Unknown)
         }

@@ -128,17 +128,32 @@ pub(crate) async fn terminate(shared: &Shared, id: &ComputeId) -> Result<()> {
     Ok(())
 }
 
-/// Reads one machine.
+/// Reads one machine. One whose files cannot be understood is shown as what it is, not hidden: only what is shown can be
+/// ended.
 pub(crate) fn look(shared: &Shared, folder: &MachineFolder) -> Result<Compute> {
     let observe = || {
         // In this order: whoever starts a machine writes the record, then launches, and holds the lock until that is
         // done. So a record that was written before is followed by a lock, or by what came of the launch; or else its
         // starter was killed, and then the launch comes to its end within moments.
         let held = folder.is_held()? || folder.is_fresh()?;
-        Ok((held, state(folder)?))
+        Ok((held, state(folder)))
     };
-    let (machine, (held, state)) = steady(|| folder.read(), observe)?;
-    Ok(translate::compute(&shared.id, &machine, &state, held))
+    match steady(|| folder.read(), observe) {
+        Ok((machine, (held, Ok(state)))) => Ok(translate::compute(&shared.id, &machine, &state, held)),
+        Ok((machine, (_, Err(error)))) if is_spoilt(&error) => {
+            let lost = translate::compute(&shared.id, &machine, &PodState::NeverStarted, false);
+            Ok(translate::with_problem(lost, &error))
+        }
+        Err(error) if is_spoilt(&error) => {
+            Ok(translate::unreadable(&shared.id, folder.id(), &state(folder).unwrap_or(PodState::NeverStarted), &error))
+        }
+        Ok((_, (_, Err(error)))) | Err(error) => Err(error),
+    }
+}
+
+/// Whether the files are there and say nothing that can be understood.
+fn is_spoilt(error: &Error) -> bool {
+    error.kind() == ErrorKind::Decode
 }
 
 /// What was read and what was observed under it: the same was read again after it was observed.

@@ -8,8 +8,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use atlas_auth::{Clock, Entropy, Sealer};
 use atlas_core::{
-    CallContext, Compute, ComputeFilter, ComputeId, ComputeRequest, Effect, Error, LogOptions, LogStream, Money,
-    Provider, ProviderId, Result, Scope, SpawnOrder, Traits,
+    CallContext, Compute, ComputeFilter, ComputeId, ComputeRequest, Effect, Error, Found, LogOptions, LogStream, Money,
+    Provider, ProviderId, Result, Scope, SpawnOrder, SpawnToken, Traits,
 };
 use atlas_pod::PodProgram;
 
@@ -165,6 +165,14 @@ impl Provider for Local {
             Ok(computes)
         })
         .await
+    }
+
+    /// A machine whose record cannot be understood may be the one: then it was not looked everywhere.
+    async fn find_spawned(&self, context: &CallContext, token: SpawnToken) -> Result<Found> {
+        let all = self.list(context, &ComputeFilter::all()).await?;
+        let complete = all.iter().all(|compute| compute.mark.is_some());
+        let bears = |compute: &Compute| compute.mark.as_ref().is_some_and(|mark| mark.token == token);
+        Ok(Found::new(all.into_iter().filter(bears).collect(), complete))
     }
 
     /// Returns when nothing of the machine runs and its folder is gone.

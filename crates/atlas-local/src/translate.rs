@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use atlas_core::{
-    Capabilities, Capability, Compute, ComputeRequest, ComputeStatus, Error, Field, GoneRule, Money, Port, PortSpec,
-    PrivateParts, Protocol, ProviderId, ProxySigns, Result, Traits,
+    Capabilities, Capability, Compute, ComputeId, ComputeRequest, ComputeStatus, Error, Field, GoneRule, Money, Port,
+    PortSpec, PrivateParts, Protocol, ProviderId, ProxySigns, Result, Traits,
 };
 use atlas_pod::{LaunchSpec, PodProgram, PodState};
 use serde_json::json;
@@ -66,6 +66,12 @@ pub(crate) fn check(request: &ComputeRequest) -> Result<()> {
     if let Some(region) = request.region_hints.iter().find(|region| *region != REGION) {
         return Err(Error::validation(format!("{KIND} has no region \"{region}\"; its only one is \"{REGION}\"")));
     }
+    let is_http = ports(request).iter().any(|port| port.protocol == Protocol::Http);
+    if let Some(name) = request.env.keys().find(|name| is_pods_own(name, is_http)) {
+        return Err(Error::validation(format!(
+            "the variable {name} is {KIND}'s own to set, and tells the command where it is: leave it out of env"
+        )));
+    }
     if request.command.is_empty()
         && let Some(port) = request.ports.iter().find(|port| port.protocol == Protocol::Tcp)
     {
@@ -74,6 +80,13 @@ pub(crate) fn check(request: &ComputeRequest) -> Result<()> {
         )));
     }
     Ok(())
+}
+
+/// Whether the pod sets this variable of every command, so that a value asked for would be dropped.
+fn is_pods_own(name: &str, is_http: bool) -> bool {
+    name.starts_with("ATLAS_PORT_")
+        || matches!(name, "ATLAS_COMPUTE_ID" | atlas_pod::MARKER_VARIABLE)
+        || (is_http && name == "PORT")
 }
 
 fn reason(field: Field) -> &'static str {
@@ -133,6 +146,21 @@ pub(crate) fn compute(provider: &ProviderId, machine: &Machine, state: &PodState
     compute.created_at = Some(machine.created_at);
     compute.exit_code = exit_code;
     compute.raw = json!({ "machine": machine.public(), "pod": state.report(), "exit": exit });
+    compute
+}
+
+/// A machine of whose record nothing is known but that it is there: it bears no mark that could be read, and whatever runs
+/// of it is neither reached nor started again.
+pub(crate) fn unreadable(provider: &ProviderId, id: &ComputeId, state: &PodState, why: &Error) -> Compute {
+    let mut compute = Compute::new(provider, KIND, id.clone(), ComputeStatus::Failed);
+    compute.region = Some(REGION.to_owned());
+    compute.raw = json!({ "pod": state.report() });
+    with_problem(compute, why)
+}
+
+/// Says what could not be read of it.
+pub(crate) fn with_problem(mut compute: Compute, why: &Error) -> Compute {
+    compute.raw["problem"] = why.message().into();
     compute
 }
 

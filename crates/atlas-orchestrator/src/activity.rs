@@ -69,6 +69,18 @@ pub(crate) struct Unstored {
     pub(crate) returned: Vec<(SessionId, u64)>,
 }
 
+impl Unstored {
+    fn look(&mut self, session: SessionId, slot: &Slot) {
+        let (last, left) = (slot.last.load(Ordering::Acquire), slot.left.load(Ordering::Acquire));
+        if last < ENDING && last > slot.stored.load(Ordering::Relaxed) {
+            self.touches.push((session, last + ROUND_UP));
+        }
+        if last < ENDING && left != 0 && last != left {
+            self.returned.push((session, left));
+        }
+    }
+}
+
 impl Slot {
     fn new(last: u64, stored: u64) -> Self {
         let (last, stored) = (AtomicU64::new(last), AtomicU64::new(stored));
@@ -284,13 +296,16 @@ impl Activity {
     pub(crate) fn unstored(&self) -> Unstored {
         let mut unstored = Unstored::default();
         for (session, slot) in &self.slots.pin() {
-            let (last, left) = (slot.last.load(Ordering::Acquire), slot.left.load(Ordering::Acquire));
-            if last < ENDING && last > slot.stored.load(Ordering::Relaxed) {
-                unstored.touches.push((*session, last + ROUND_UP));
-            }
-            if last < ENDING && left != 0 && last != left {
-                unstored.returned.push((*session, left));
-            }
+            unstored.look(*session, slot);
+        }
+        unstored
+    }
+
+    /// The same of one session.
+    pub(crate) fn unstored_of(&self, session: SessionId) -> Unstored {
+        let mut unstored = Unstored::default();
+        if let Some(slot) = self.slots.pin().get(&session) {
+            unstored.look(session, slot);
         }
         unstored
     }

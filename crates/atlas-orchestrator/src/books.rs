@@ -14,7 +14,7 @@ use tokio::sync::{Notify, broadcast, watch};
 
 use crate::activity::Activity;
 use crate::events::Event;
-use crate::rental::{RentalPhase, RentalRecord};
+use crate::rental::{Power, RentalPhase, RentalRecord};
 use crate::session::{SessionPhase, SessionRecord};
 use crate::store::{
     Commit, CommitError, Committed, Fence, Guard, Key, Kind, Op, Queue, Row, RowKey, Store, UniqueName, WriteId,
@@ -325,6 +325,7 @@ fn rental_row(record: &RentalRecord, due: Option<Timestamp>) -> Row {
     let body = serde_json::to_vec(record).expect("a rental has a JSON form");
     let queue = match (&record.phase, &record.compute) {
         (RentalPhase::Open, _) | (RentalPhase::Releasing { .. }, None) => Lane::Find.queue(&record.provider),
+        (RentalPhase::Held { power: Power::Starting | Power::Stopping, .. }, _) => Lane::Start.queue(&record.provider),
         (RentalPhase::Held { .. }, _) => Lane::Watch.queue(&record.provider),
         (RentalPhase::Releasing { .. }, Some(_)) => Lane::Release.queue(&record.provider),
         (RentalPhase::Closed { .. }, _) => forget_queue(),
@@ -344,11 +345,14 @@ pub(crate) enum Lane {
     Release,
     Find,
     Create,
+    /// Machines that somebody waits for.
+    Start,
+    /// Machines in use: many, and none in a hurry.
     Watch,
 }
 
 impl Lane {
-    pub(crate) const ALL: [Self; 4] = [Self::Release, Self::Find, Self::Create, Self::Watch];
+    pub(crate) const ALL: [Self; 5] = [Self::Release, Self::Find, Self::Create, Self::Start, Self::Watch];
 
     pub(crate) fn queue(self, provider: &ProviderId) -> Queue {
         Queue::new(format!(
@@ -357,6 +361,7 @@ impl Lane {
                 Self::Release => "release",
                 Self::Find => "find",
                 Self::Create => "create",
+                Self::Start => "start",
                 Self::Watch => "watch",
             }
         ))

@@ -77,7 +77,7 @@ impl Inner {
         self.count_failure(&deployment_row(), DEPLOYMENT_FAILURES - 1, why).await
     }
 
-    /// A start succeeded: both breakers close.
+    /// A start succeeded, for its machine has stayed ready: both breakers close.
     pub(crate) async fn note_success(&self, session: &SessionRecord) -> Result<()> {
         let key = session.key.as_deref().unwrap_or(&session.user);
         for row in [key_row(key), deployment_row()] {

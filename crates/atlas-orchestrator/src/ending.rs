@@ -23,7 +23,7 @@ impl RentalRecord {
         let releases = next != self.state() && matches!(next, rental::State::Unfound | rental::State::Releasing);
         if releases {
             self.phase = RentalPhase::Releasing { receipt: receipt.clone() };
-            self.missing_since = None;
+            self.settle_doubt();
             self.succeeded();
         }
         releases
@@ -32,7 +32,7 @@ impl RentalRecord {
     /// Closes it by proof.
     pub(crate) fn close(&mut self, proof: Proof, at: Timestamp) {
         self.phase = RentalPhase::Closed { proof, at };
-        self.missing_since = None;
+        self.settle_doubt();
         self.accrual.close(at);
         self.succeeded();
     }
@@ -124,12 +124,23 @@ impl Inner {
         change.event(&Event::of_session(now, session.id, What::Terminated { reason, cost }))
     }
 
+    /// Lets a session without a machine wait, the longer the more often it came to this: neither a cloud that fails each
+    /// create nor one whose machines do not last is stormed (history 19).
+    pub(crate) fn pause_session(&self, session: &mut SessionRecord, why: String, at_least: std::time::Duration) {
+        session.refusals = session.refusals.saturating_add(1);
+        let until = self.now().plus(self.pause(session.refusals).max(at_least));
+        session.phase = SessionPhase::Waiting { wait: Wait::Pause { why, until } };
+    }
+
     /// When the row of a session must be looked at again, whatever else happens: `None` leaves it to its rentals.
     pub(crate) fn session_due(&self, session: &SessionRecord) -> Option<Timestamp> {
         let now = self.now();
         match &session.phase {
             SessionPhase::Waiting { wait: Wait::Turn } | SessionPhase::Served => Some(now),
-            SessionPhase::Waiting { wait: Wait::Answer | Wait::Pause { .. } } => session.deadline(),
+            SessionPhase::Waiting { wait: Wait::Answer } => session.deadline(),
+            SessionPhase::Waiting { wait: Wait::Pause { until, .. } } => {
+                Some(session.deadline().map_or(*until, |deadline| deadline.min(*until)))
+            }
             SessionPhase::Ending { .. } => None,
             SessionPhase::Ended { at, .. } => Some(at.plus(self.policy.remember)),
         }

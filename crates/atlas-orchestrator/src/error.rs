@@ -1,7 +1,5 @@
 //! What goes wrong above the provider line: the store, a session that is not there, a cloud's error passed on.
 
-use std::time::Duration;
-
 use atlas_auth::Timestamp;
 
 use crate::SessionId;
@@ -47,14 +45,6 @@ pub enum Error {
         /// The last failure.
         last: String,
     },
-    /// Waiting took too long.
-    #[error("session {session} is not ready after {}", atlas_core::duration::format(*waited))]
-    NotReady {
-        /// The session.
-        session: SessionId,
-        /// How long was waited.
-        waited: Duration,
-    },
     /// The master key is missing or another one; machines are still watched and ended, but no key can be handed out.
     #[error("{0}; machines are still watched and ended, but no key is handed out and nothing is rented")]
     NoMasterKey(String),
@@ -88,7 +78,6 @@ impl Error {
             Self::NoSession(_) | Self::NoSessionOf(_) => ErrorKind::NotFound,
             Self::Over { .. } => ErrorKind::Conflict,
             Self::BackingOff { .. } => ErrorKind::RateLimited,
-            Self::NotReady { .. } => ErrorKind::Timeout,
             Self::NoMasterKey(_) => ErrorKind::Validation,
             Self::Store(_) | Self::Commit(_) | Self::Unreadable { .. } | Self::Closed => ErrorKind::Unknown,
         }

@@ -55,11 +55,11 @@ pub enum Why {
         /// What the cloud said last.
         last_error: Option<String>,
     },
-    /// It is held, and its cloud does not find it.
+    /// It is held, and its cloud does not find it, or says that it is over: not believed yet.
     Missing,
-    /// It is held, and its account cannot be used.
+    /// It is held, and its account cannot be used, or says nothing about it that counts.
     Unreachable {
-        /// What is wrong with the account.
+        /// What is wrong with the account, or what it said last.
         error: String,
     },
     /// A machine of this deployment that this store does not know.
@@ -77,6 +77,9 @@ pub enum Why {
         error: String,
     },
 }
+
+/// After how many reads in a row that told nothing a held machine is exposed: some half a minute of silence.
+const UNREAD: u32 = 5;
 
 impl Orchestrator {
     /// What bills without a proven live user, as far as the store and the last reconciliation know.
@@ -163,13 +166,16 @@ fn exposed_rental(inner: &Inner, row: &crate::store::Row) -> Option<Exposed> {
         None => Some("the account is not configured any more".to_owned()),
     };
     let (why, since) = match &rental.phase {
-        RentalPhase::Open => (Why::Open, rental.opened_at),
+        RentalPhase::Open => (Why::Open, Some(rental.opened_at)),
         RentalPhase::Releasing { receipt } => {
-            (Why::Releasing { failures: rental.failures, last_error: rental.last_error.clone() }, receipt.at)
+            (Why::Releasing { failures: rental.failures, last_error: rental.last_error.clone() }, Some(receipt.at))
         }
-        RentalPhase::Held { .. } => match (rental.missing_since, broken) {
-            (Some(since), _) => (Why::Missing, since),
-            (None, Some(error)) => (Why::Unreachable { error }, rental.opened_at),
+        RentalPhase::Held { .. } => match (rental.doubted_since(), broken) {
+            (Some(since), _) => (Why::Missing, Some(since)),
+            (None, Some(error)) => (Why::Unreachable { error }, Some(rental.opened_at)),
+            (None, None) if rental.failures >= UNREAD => {
+                (Why::Unreachable { error: rental.last_error.clone().unwrap_or_default() }, None)
+            }
             (None, None) => return None,
         },
         RentalPhase::Closed { .. } => return None,
@@ -183,7 +189,7 @@ fn exposed_rental(inner: &Inner, row: &crate::store::Row) -> Option<Exposed> {
         what: holder,
         provider: Some(rental.provider.clone()),
         compute: rental.compute.as_ref().map(ToString::to_string),
-        since: Some(since),
+        since,
         cost_per_hour: Some(rental.accrual.rate()),
         why,
     })

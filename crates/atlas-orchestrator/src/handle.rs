@@ -9,7 +9,7 @@ use crate::view::{self, Endpoint, Phase, SessionView};
 use crate::{Error, Orchestrator, Result, SessionId};
 
 /// The longest that a waiting caller sleeps without looking: a net under the notifications.
-pub(crate) const LONGEST_WAIT: Duration = Duration::from_secs(5);
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
 /// One session, as its user holds it. Cheap to clone; dropping it ends nothing.
 #[derive(Debug, Clone)]
@@ -105,6 +105,6 @@ impl Session {
     pub async fn events(&self) -> Result<EventStream> {
         let seen = self.orchestrator.last_event().await?;
         let state = vec![self.view().await?];
-        Ok(EventStream::new(self.orchestrator.inner.books.clone(), Some(self.id), seen, state))
+        Ok(EventStream::new(&self.orchestrator.inner, Some(self.id), seen, state))
     }
 }

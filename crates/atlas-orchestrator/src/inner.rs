@@ -15,6 +15,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::activity::Activity;
 use crate::books::{Books, Read};
+use crate::engine::Frontier;
 use crate::policy::Policy;
 use crate::rental::RentalRecord;
 use crate::session::SessionRecord;
@@ -48,21 +49,21 @@ pub(crate) struct Inner {
     pub(crate) installation: Installation,
     /// When the store was made: one that is new ends no alien (rule O5).
     pub(crate) store_made_at: Timestamp,
-    /// This opening of the store, by random number.
-    pub(crate) opening: u64,
     pub(crate) keys: Keys,
     pub(crate) policy: Policy,
+    /// What stood with the last beat.
+    pub(crate) frontier: Mutex<Option<Frontier>>,
     pub(crate) probe: Option<Arc<dyn Probe>>,
     pub(crate) accounts: BTreeMap<ProviderId, AccountState>,
     pub(crate) default_provider: Option<ProviderId>,
-    /// Scopes that are known to be the same account (rule O3).
-    pub(crate) joined: RwLock<BTreeMap<ProviderId, Vec<Scope>>>,
+    /// Groups of scopes, each known to be one account (rule O3).
+    pub(crate) joined: RwLock<BTreeMap<ProviderId, Vec<Vec<Scope>>>>,
     /// Creates that this process is sending now.
     sending: Mutex<HashSet<SpawnToken>>,
     /// The tasks: dropping a caller's future stops none of them (rule P14).
     pub(crate) tasks: TaskTracker,
     pub(crate) closing: CancellationToken,
-    /// The same for touches, which take no lock.
+    /// Whether sessions and touches are refused: touches take no lock.
     draining: AtomicBool,
 }
 
@@ -79,16 +80,15 @@ pub(crate) struct Parts {
     pub(crate) store_made_at: Timestamp,
     pub(crate) keys: Keys,
     pub(crate) policy: Policy,
+    pub(crate) frontier: Option<Frontier>,
     pub(crate) probe: Option<Arc<dyn Probe>>,
     pub(crate) accounts: BTreeMap<ProviderId, AccountState>,
     pub(crate) default_provider: Option<ProviderId>,
-    pub(crate) joined: BTreeMap<ProviderId, Vec<Scope>>,
+    pub(crate) joined: BTreeMap<ProviderId, Vec<Vec<Scope>>>,
 }
 
 impl Inner {
     pub(crate) fn new(parts: Parts) -> Self {
-        let mut opening = [0; 8];
-        parts.entropy.fill(&mut opening);
         Self {
             books: parts.books,
             activity: parts.activity,
@@ -98,9 +98,9 @@ impl Inner {
             deployment: parts.deployment,
             installation: parts.installation,
             store_made_at: parts.store_made_at,
-            opening: u64::from_le_bytes(opening),
             keys: parts.keys,
             policy: parts.policy,
+            frontier: Mutex::new(parts.frontier),
             probe: parts.probe,
             accounts: parts.accounts,
             default_provider: parts.default_provider,
@@ -112,13 +112,18 @@ impl Inner {
         }
     }
 
-    /// From now on nothing new is begun, and touches are refused.
+    /// From now on no session begins, and touches are refused.
     pub(crate) fn drain(&self) {
         self.draining.store(true, Ordering::Release);
+    }
+
+    /// From now on nothing at all is begun.
+    pub(crate) fn close(&self) {
+        self.drain();
         self.closing.cancel();
     }
 
-    /// Whether it is closing. One atomic load.
+    /// Whether sessions and touches are refused. One atomic load.
     pub(crate) fn is_draining(&self) -> bool {
         self.draining.load(Ordering::Acquire)
     }
@@ -238,6 +243,22 @@ impl Inner {
     pub(crate) fn idle_for(&self, session: SessionId) -> Option<Duration> {
         let last = self.activity.cell(&session)?.last()?;
         Some(Duration::from_millis(self.idle.now(self.clock.monotonic()).saturating_sub(last)))
+    }
+
+    /// Runs what a caller asked for in a task of ours, so that it is carried through whatever becomes of the caller: a
+    /// web framework drops its handler when the browser goes away (rule P14).
+    pub(crate) async fn owned<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T>> + Send + 'static,
+    ) -> Result<T> {
+        match self.tasks.spawn(work).await {
+            Ok(done) => done,
+            Err(broken) => match broken.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                // Its runtime is being shut down under it.
+                Err(_) => Err(Error::Closed),
+            },
+        }
     }
 
     /// A pause before the next try, spread so that many who failed together do not come back together.

@@ -16,6 +16,7 @@ mod activity;
 mod books;
 mod breaker;
 mod builder;
+mod closing;
 mod drive;
 mod ending;
 mod engine;

@@ -9,6 +9,8 @@ use crate::books::{Expect, Read};
 use crate::events::{Event, What};
 use crate::inner::Inner;
 use crate::reaper::{ReapOptions, ReapReport, reap};
+use crate::rental::{Holder, RentalRecord};
+use crate::session::{Reason, Receipt};
 use crate::store::{CommitError, Key, Kind, RowKey};
 use crate::{Error, Orchestrator, RentalId, Result, engine};
 
@@ -29,13 +31,14 @@ pub(crate) async fn reap_regularly(inner: Arc<Inner>) {
             () = inner.closing.cancelled() => return,
             () = tokio::time::sleep(inner.policy.reap_interval) => {}
         }
-        match reap(&inner, ReapOptions::default()).await {
-            Ok(report) => {
+        match engine::unless_it_panics(reap(&inner, ReapOptions::default())).await {
+            Err(panic) => tracing::error!(panic, "the reaper met a provider that panics; it looks again later"),
+            Ok(Ok(report)) => {
                 for (provider, error) in report.unread {
                     tracing::warn!(%provider, %error, "an account gave no complete listing; nothing was judged there");
                 }
             }
-            Err(error) => tracing::warn!(%error, "the reaper could not compare the clouds with the store"),
+            Ok(Err(error)) => tracing::warn!(%error, "the reaper could not compare the clouds with the store"),
         }
     }
 }
@@ -43,7 +46,8 @@ pub(crate) async fn reap_regularly(inner: Arc<Inner>) {
 impl Orchestrator {
     /// One reconciliation now (rules O4, O5): what is ended, what was seen once, what is alien, and why.
     pub async fn reap(&self, options: ReapOptions) -> Result<ReapReport> {
-        reap(&self.inner, options).await
+        let inner = self.inner.clone();
+        self.inner.owned(async move { reap(&inner, options).await }).await
     }
 
     /// Drives only what is searched for and what is being ended, until `timeout` is over: for an orchestrator that was
@@ -64,11 +68,16 @@ impl Orchestrator {
     }
 
     /// Takes a machine in that bears the mark of this deployment and that this store does not know: from now on it is a
-    /// plain rental, watched and priced, and no reaper ends it.
+    /// plain rental, watched and priced, and nothing ends it but [`end_rental`](Self::end_rental).
     pub async fn adopt(&self, provider: &ProviderId, compute: &ComputeId) -> Result<Adopted> {
+        let (this, provider, compute) = (self.clone(), provider.clone(), compute.clone());
+        self.inner.owned(async move { this.take_in(&provider, &compute).await }).await
+    }
+
+    async fn take_in(&self, provider: &ProviderId, compute: &ComputeId) -> Result<Adopted> {
         let account = self.inner.account(provider)?;
         let found = self.inner.bounded(account.get(&self.inner.call(), compute)).await?;
-        let mark = found.mark.as_ref().filter(|mark| mark.deployment == self.inner.deployment);
+        let mark = found.mark().filter(|mark| mark.deployment == self.inner.deployment);
         if mark.is_none() {
             let message = format!("machine {compute} does not bear the mark of deployment {}", self.inner.deployment);
             return Err(Error::validation(message));
@@ -103,22 +112,66 @@ impl Orchestrator {
         }
     }
 
+    /// Ends a plain rental: one that was adopted. Returns when that is durable; its machine is ended until it is proven
+    /// gone. A session's rental ends with its session.
+    pub async fn end_rental(&self, rental: RentalId, why: &str) -> Result<()> {
+        let (this, why) = (self.clone(), why.to_owned());
+        self.inner.owned(async move { this.let_go(rental, &why).await }).await
+    }
+
+    async fn let_go(&self, rental: RentalId, why: &str) -> Result<()> {
+        loop {
+            let Read { mut record, version } = self.known_rental(rental).await?;
+            if let Holder::Session(session) = record.holder {
+                let message = format!("rental {rental} is of session {session}: end the session");
+                return Err(Error::Core(atlas_core::Error::conflict(message)));
+            }
+            let now = self.inner.now();
+            let receipt = Receipt::new(Reason::Asked, why, "a caller", now);
+            // Nobody's from now on: should it come back after its end, it is a stray.
+            record.holder = Holder::Nobody;
+            if !record.release(&receipt) {
+                return Ok(());
+            }
+            let event = Event::of_rental(now, None, rental, What::Terminating { receipt });
+            let change = self.inner.books.change().urgent().rental(&record, Expect::At(version), Some(now));
+            match change.event(&event).commit().await {
+                Err(CommitError::Conflict { .. }) => {}
+                done => return Ok(done.map(|_| ())?),
+            }
+        }
+    }
+
+    async fn known_rental(&self, rental: RentalId) -> Result<Read<RentalRecord>> {
+        self.inner
+            .books
+            .rental(rental)
+            .await?
+            .ok_or_else(|| Error::Core(atlas_core::Error::not_found(format!("no rental {rental} is known here"))))
+    }
+
     /// Closes a rental by hand that no cloud will confirm. **Its machine may bill on unseen**: say why, for the receipt.
     pub async fn write_off(&self, rental: RentalId, why: &str) -> Result<()> {
         if why.trim().is_empty() {
             return Err(Error::validation("say why the rental is written off: it is the only evidence there will be"));
         }
+        let (this, why) = (self.clone(), why.to_owned());
+        self.inner.owned(async move { this.close_by_hand(rental, &why).await }).await
+    }
+
+    async fn close_by_hand(&self, rental: RentalId, why: &str) -> Result<()> {
         loop {
-            let Some(read) = self.inner.books.rental(rental).await? else {
-                let message = format!("no rental {rental} is known here");
-                return Err(Error::Core(atlas_core::Error::not_found(message)));
-            };
+            let read = self.known_rental(rental).await?;
             let Read { record, .. } = &read;
+            if self.inner.is_sending(record.mark.token) {
+                let message = format!("the create of rental {rental} is under way: wait for its answer");
+                return Err(Error::Core(atlas_core::Error::conflict(message)));
+            }
             let (next, _) = crate::rental::step(record.state(), crate::rental::Input::WrittenOff);
             if next == record.state() {
                 return Ok(());
             }
-            if record.power().is_some() && matches!(record.holder, crate::rental::Holder::Session(_)) {
+            if record.power().is_some() && matches!(record.holder, Holder::Session(_)) {
                 let message = format!("rental {rental} serves a living session: end the session first");
                 return Err(Error::Core(atlas_core::Error::conflict(message)));
             }
@@ -136,10 +189,9 @@ impl Orchestrator {
     /// rotated key that nothing else can vouch for (rule O3).
     pub async fn join_scope(&self, provider: &ProviderId, rental: RentalId) -> Result<()> {
         let account = self.inner.account(provider)?;
-        let Some(read) = self.inner.books.rental(rental).await? else {
-            return Err(Error::Core(atlas_core::Error::not_found(format!("no rental {rental} is known here"))));
-        };
+        let read = self.known_rental(rental).await?;
         let scopes = [account.scope(&self.inner.call()), read.record.scope];
-        self.inner.join_scopes(provider, &scopes).await
+        let (inner, provider) = (self.inner.clone(), provider.clone());
+        self.inner.owned(async move { inner.join_scopes(&provider, &scopes).await }).await
     }
 }

@@ -11,7 +11,6 @@ use crate::books::{Expect, Read};
 use crate::builder::OrchestratorBuilder;
 use crate::engine;
 use crate::events::{Event, EventStream, What};
-use crate::handle::LONGEST_WAIT;
 use crate::inner::Inner;
 use crate::rental::{self, Power, RentalPhase};
 use crate::request::SessionRequest;
@@ -60,15 +59,20 @@ impl Orchestrator {
             return Err(Error::validation("the key is empty, longer than 256 bytes, or has control characters"));
         }
         self.check(&request)?;
+        let (this, key) = (self.clone(), key.to_owned());
+        self.inner.owned(async move { this.revisit_or_create(&key, &request).await }).await
+    }
+
+    async fn revisit_or_create(&self, key: &str, request: &SessionRequest) -> Result<Session> {
         let mut tries = 0;
         loop {
             if let Some(read) = self.inner.books.session_of_key(key).await? {
-                if let Some(session) = self.revisit(&read.record, &request).await? {
+                if let Some(session) = self.revisit(&read.record, request).await? {
                     return Ok(session);
                 }
             } else {
                 self.inner.check_breakers(Some(key)).await?;
-                match self.create(Some(key), &request).await {
+                match self.create(Some(key), request).await {
                     Err(Error::Commit(CommitError::Conflict { .. })) => {}
                     made => return made,
                 }
@@ -87,8 +91,12 @@ impl Orchestrator {
     /// [`ensure`](Self::ensure) where that may happen.
     pub async fn start(&self, request: SessionRequest) -> Result<Session> {
         self.check(&request)?;
-        self.inner.check_breakers(request.user.as_deref()).await?;
-        self.create(None, &request).await
+        let this = self.clone();
+        let work = async move {
+            this.inner.check_breakers(request.user.as_deref()).await?;
+            this.create(None, &request).await
+        };
+        self.inner.owned(work).await
     }
 
     /// Says that a session is in use. No await, no disk: call it as often as you like.
@@ -138,7 +146,8 @@ impl Orchestrator {
     /// As [`end`](Self::end), with who asked and why for the receipt.
     pub async fn end_because(&self, session: &SessionId, why: &str, asked_by: &str) -> Result<()> {
         let receipt = Receipt::new(Reason::Asked, why, asked_by, self.inner.now());
-        self.inner.end_session(*session, &receipt).await.map(|_| ())
+        let (inner, session) = (self.inner.clone(), *session);
+        self.inner.owned(async move { inner.end_session(session, &receipt).await.map(drop) }).await
     }
 
     /// Says that a session's user has left: it ends after `grace`, unless it is touched meanwhile. Whoever is touched by
@@ -150,21 +159,27 @@ impl Orchestrator {
         if grace > LONGEST_GRACE {
             return Err(Error::validation("a grace is a year at most"));
         }
-        self.inner.leave(*session, grace).await
+        let (inner, session) = (self.inner.clone(), *session);
+        self.inner.owned(async move { inner.leave(session, grace).await }).await
     }
 
     /// Stops a session's machine, keeping its disk. Idle time stands still until [`resume`](Self::resume); its lifetime
     /// does not. Returns when that is durable.
     pub async fn stop(&self, session: &SessionId) -> Result<()> {
-        self.switch(*session, rental::Input::Stop).await
+        let (this, session) = (self.clone(), *session);
+        self.inner.owned(async move { this.switch(session, rental::Input::Stop).await }).await
     }
 
     /// Starts a session's stopped machine again, under the same keys and a new endpoint. Returns when that is durable.
     pub async fn resume(&self, session: &SessionId) -> Result<()> {
-        self.switch(*session, rental::Input::Start).await?;
-        // Whoever had left is here again.
-        self.inner.activity.touch(session, self.inner.idle.stamp());
-        Ok(())
+        let (this, session) = (self.clone(), *session);
+        let work = async move {
+            this.switch(session, rental::Input::Start).await?;
+            // Whoever had left is here again.
+            this.inner.activity.touch(&session, this.inner.idle.stamp());
+            Ok(())
+        };
+        self.inner.owned(work).await
     }
 
     /// All sessions that live or are ending.
@@ -196,44 +211,7 @@ impl Orchestrator {
     pub async fn events(&self) -> Result<EventStream> {
         // The number first, so that what happens between the two reads is told rather than missed.
         let seen = self.last_event().await?;
-        Ok(EventStream::new(self.inner.books.clone(), None, seen, self.sessions().await?))
-    }
-
-    /// Ends the background tasks in good order: activity is stored, what is under way is finished. Machines live on, and
-    /// the next opening takes them over.
-    pub async fn shutdown(&self, patience: Duration) -> Result<()> {
-        self.inner.drain();
-        self.inner.tasks.close();
-        let finished = tokio::time::timeout(patience, self.inner.tasks.wait()).await.is_ok();
-        engine::flush(&self.inner, true).await?;
-        self.inner.activity.tell_all();
-        self.inner.books.store().close().await?;
-        if !finished {
-            tracing::warn!("some calls to clouds were still under way; their rentals are open and will be found again");
-        }
-        Ok(())
-    }
-
-    /// Ends all sessions, waits until their machines are proven gone or `patience` is over, then shuts down. Returns
-    /// whether all were proven gone.
-    pub async fn shutdown_and_end_all(&self, patience: Duration) -> Result<bool> {
-        let until = self.inner.now().plus(patience);
-        for view in self.sessions().await? {
-            let receipt =
-                Receipt::new(Reason::Shutdown, "all sessions are ended on shutdown", "a caller", self.inner.now());
-            self.inner.end_session(view.id, &receipt).await?;
-        }
-        let mut told = self.inner.books.told();
-        while !self.sessions().await?.is_empty() {
-            let left = until.since(self.inner.now());
-            if left.is_zero() {
-                self.shutdown(Duration::from_secs(5)).await?;
-                return Ok(false);
-            }
-            let _ = tokio::time::timeout(left.min(LONGEST_WAIT), told.changed()).await;
-        }
-        self.shutdown(until.since(self.inner.now()).max(Duration::from_secs(1))).await?;
-        Ok(true)
+        Ok(EventStream::new(&self.inner, None, seen, self.sessions().await?))
     }
 
     /// The orchestrator's steady time.
@@ -253,7 +231,7 @@ impl Orchestrator {
 
     /// Refuses what cannot be right before anything is written.
     fn check(&self, request: &SessionRequest) -> Result<()> {
-        if self.inner.closing.is_cancelled() {
+        if self.inner.is_draining() {
             return Err(Error::Closed);
         }
         request.validate()?;
@@ -283,7 +261,7 @@ impl Orchestrator {
         if let Some(key) = &session.key {
             self.inner.activity.bears(session.id, key);
         }
-        engine::flush(&self.inner, false).await?;
+        engine::store_touch(&self.inner, session.id).await;
         let mut handle = self.handle(session.id);
         handle.differs = self.differences(session, request);
         Ok(Some(handle))
@@ -302,6 +280,9 @@ impl Orchestrator {
             ("idle_ttl", request.idle_ttl.or(Some(policy.idle_ttl)) != session.idle_ttl),
             ("max_lifetime", request.max_lifetime.or(policy.max_lifetime) != session.max_lifetime),
             ("ready_path", request.ready_path != session.ready_path),
+            ("start_timeout", request.start_timeout.unwrap_or(policy.start_timeout) != session.start_timeout),
+            ("on_loss", request.on_loss != session.on_loss),
+            ("labels", request.labels != session.labels),
         ]
         .into_iter()
         .filter_map(|(what, differs)| differs.then_some(what))
@@ -337,7 +318,8 @@ impl Orchestrator {
             refusals: 0,
             closed_cost: Money::ZERO,
             starting_since: Some(now),
-            was_ready: false,
+            ready_since: None,
+            is_proven: false,
             warned_of: None,
             warned_of_lifetime: false,
             leave_grace: None,
@@ -402,13 +384,12 @@ impl Orchestrator {
                 rental.accrual.starting(now);
             }
             let phase = view::phase(&session, Some(&rental));
-            let due = session.deadline().or(Some(now));
             let done = self
                 .inner
                 .books
                 .change()
                 .rental_after_drive(&rental, Expect::At(rental_version), Some(now))
-                .session(&session, Expect::At(version), due)
+                .session(&session, Expect::At(version), Some(now))
                 .event(&Event::of_session(now, id, What::Phase { phase }))
                 .commit()
                 .await;

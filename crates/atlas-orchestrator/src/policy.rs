@@ -25,6 +25,8 @@ pub struct Policy {
     pub aliens: AlienPolicy,
     /// How long a machine must be missing before it is called lost. Clouds lie for minutes.
     pub lost_after: Duration,
+    /// How long each read must say that a machine in use is over before that is believed. Clouds lie for a minute.
+    pub over_after: Duration,
     /// How often a machine in use is read.
     pub watch_interval: Duration,
     /// How often a machine that is starting is read.
@@ -66,6 +68,7 @@ impl Default for Policy {
             reap_providers: None,
             aliens: AlienPolicy::Report,
             lost_after: Duration::from_mins(15),
+            over_after: Duration::from_secs(75),
             watch_interval: Duration::from_secs(30),
             start_interval: Duration::from_millis(500),
             warn_before: Duration::from_mins(1),

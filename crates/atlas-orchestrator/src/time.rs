@@ -7,51 +7,11 @@
 //! **Idle time** is what a user's silence is counted in. It stands still while Atlas is blind: while it is down, while
 //! its machine sleeps, while its process is frozen. A heartbeat that could not be heard is not held against anybody.
 
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use atlas_auth::{Clock, Timestamp};
-
-/// Steady time, as a clock of its own. See the module.
-#[derive(Debug)]
-pub struct SteadyClock {
-    inner: Arc<dyn Clock>,
-    /// Steady time less boot time, in milliseconds.
-    offset: AtomicI64,
-}
-
-impl SteadyClock {
-    /// Anchored to the wall clock of `inner` as it is now.
-    pub fn new(inner: Arc<dyn Clock>) -> Self {
-        let offset = inner.now().as_millis() - millis(inner.boot());
-        Self { inner, offset: AtomicI64::new(offset) }
-    }
-
-    /// Never shows less than `moment` from now on: what was written before this opening lies in the past.
-    pub fn not_before(&self, moment: Timestamp) {
-        let needed = moment.as_millis() - millis(self.inner.boot());
-        self.offset.fetch_max(needed, Ordering::Relaxed);
-    }
-}
-
-impl Clock for SteadyClock {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_millis(self.offset.load(Ordering::Relaxed) + millis(self.inner.boot()))
-    }
-
-    fn monotonic(&self) -> Duration {
-        self.inner.monotonic()
-    }
-
-    fn boot(&self) -> Duration {
-        self.inner.boot()
-    }
-}
-
-fn millis(span: Duration) -> i64 {
-    i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
-}
+pub use atlas_auth::SteadyClock;
 
 /// How often idle time is moved on. The finer, the closer to its deadline a session ends.
 pub(crate) const TICK: Duration = Duration::from_millis(250);

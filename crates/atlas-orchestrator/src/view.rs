@@ -29,7 +29,7 @@ pub enum Phase {
     Stopping,
     /// Its machine is stopped, its disk kept.
     Stopped,
-    /// Its machine is not found; it is not called lost yet.
+    /// Its machine is not found, or said to be over; neither is believed yet.
     Missing,
     /// Its machines are being ended.
     Ending,
@@ -131,7 +131,7 @@ pub(crate) fn phase(session: &SessionRecord, rental: Option<&RentalRecord>) -> P
         SessionPhase::Waiting { wait: Wait::Answer } => Phase::Spawning,
         SessionPhase::Waiting { .. } => Phase::Waiting,
         SessionPhase::Served => match rental {
-            Some(rental) if rental.missing_since.is_some() => Phase::Missing,
+            Some(rental) if rental.doubted_since().is_some() => Phase::Missing,
             Some(rental) => match rental.power() {
                 Some(Power::Up) if rental.published().is_some() => Phase::Ready,
                 Some(Power::Starting | Power::Up) | None => Phase::Starting,

@@ -2,7 +2,7 @@
 //!
 //! | file | written by | what it is |
 //! |---|---|---|
-//! | `pod.lock` | owner, empty | held exclusively by the supervisor for its whole life, or by an owner that ends it |
+//! | `pod.lock` | owner, empty | held exclusively by keeper and supervisor for as long as either lives, or by an owner that ends it |
 //! | `run` | owner | the number of the run that may start; none: nothing may |
 //! | `pod.json` | supervisor | [`PodReport`], on disk before the command starts |
 //! | `exit.json` | supervisor | [`ExitReport`] |
@@ -100,11 +100,7 @@ impl Directory {
 
     /// Takes the lock if nobody holds it and the directory is still there.
     pub(crate) fn try_claim(&self) -> io::Result<Claim> {
-        let file = match files::open_existing(&self.lock()) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Claim::Missing),
-            Err(error) => return Err(error),
-        };
+        let Some(file) = self.open_lock()? else { return Ok(Claim::Missing) };
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Ok(Claim::Held),
@@ -115,16 +111,22 @@ impl Directory {
 
     /// Whether somebody holds the lock; `None` where there is no pod.
     pub(crate) fn is_held(&self) -> io::Result<Option<bool>> {
-        let file = match files::open_existing(&self.lock()) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error),
-        };
+        let Some(file) = self.open_lock()? else { return Ok(None) };
         // Shared, so that any number may look at once; whoever wants the lock for itself asks again after a moment.
         match file.try_lock_shared() {
             Ok(()) => Ok(Some(false)),
             Err(TryLockError::WouldBlock) => Ok(Some(true)),
             Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+
+    /// Only for reading, so that a pod can be looked at and ended where nothing may be written; and it never creates: a
+    /// directory that was removed stays removed.
+    fn open_lock(&self) -> io::Result<Option<File>> {
+        match files::open_for_reading(&self.lock()) {
+            Ok(file) => Ok(Some(file)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
         }
     }
 
@@ -134,7 +136,8 @@ impl Directory {
         Ok((metadata.dev(), metadata.ino()))
     }
 
-    fn is_linked(&self, file: &File) -> io::Result<bool> {
+    /// Whether this open file is the lock that stands here now.
+    pub(crate) fn is_linked(&self, file: &File) -> io::Result<bool> {
         let held = file.metadata()?;
         match self.lock_identity() {
             Ok(linked) => Ok(linked == (held.dev(), held.ino())),

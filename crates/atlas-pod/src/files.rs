@@ -38,11 +38,6 @@ pub(crate) fn create_empty(path: &Path) -> io::Result<()> {
     OpenOptions::new().append(true).create(true).mode(PRIVATE).open(path).map(drop)
 }
 
-/// Opens for locking, and never creates: a directory that was removed stays removed.
-pub(crate) fn open_existing(path: &Path) -> io::Result<File> {
-    OpenOptions::new().read(true).write(true).open(path)
-}
-
 #[expect(clippy::disallowed_methods, reason = "this is the seam")]
 pub(crate) fn open_for_reading(path: &Path) -> io::Result<File> {
     File::open(path)

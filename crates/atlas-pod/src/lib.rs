@@ -4,26 +4,30 @@
 //! status on disk, and when it ends gets rid of everything that the command started. It outlives whoever started it.
 //!
 //! ```text
-//!   owner ── launch ──► launcher ── run ──► supervisor ── exec ──► command ──► descendants
-//!     │      (spec on stdin)  (gone soon)     │ lock, pod.json, log, exit.json
-//!     └── inspect, end, read_log ──► DIR ◄────┘ 127.0.0.1:public ──► guard ──► proxy ──► inner port
+//!   owner ── launch ──► launcher ── run ──► keeper ── supervise ──► supervisor ── exec ──► command ──► descendants
+//!     │      (spec on stdin)  (gone soon)     │ lock                    │ lock, pod.json, log, exit.json
+//!     └── inspect, end, read_log ──► DIR ◄────┴─────────────────────────┘ public port ──► guard ──► inner port
 //! ```
 //!
 //! A pod is its directory; [`Pod`] is the owner's view of it. The invariants:
 //!
-//! - **A pod lives as long as its lock is held**, by a supervisor that keeps it open until its process ends. No process
-//!   number is ever believed by itself, so neither its reuse nor kill -9 deceives anybody.
+//! - **A pod lives as long as its lock is held**, by a supervisor and its keeper, who keep it open until their processes
+//!   end. No process number is ever believed by itself, so neither its reuse nor kill -9 deceives anybody.
 //! - **Nothing starts that was ended before it came to it.** A supervisor that finds its directory removed, or its run
 //!   not permitted, exits without starting anything.
 //! - **No process is left behind, and no stranger is hit**: as subreaper the supervisor inherits every orphan; where it
-//!   was itself killed, the command dies with it and the rest is known by a marker in its environment. Signals go
-//!   through process descriptors whose start time was compared.
+//!   is itself killed, the command dies with it and its keeper inherits the rest, and ends it before the lock becomes
+//!   free. Signals go through process descriptors whose start time was compared.
 //! - **No secret is on disk or on a command line**: a spec travels over a pipe, and the environment of the command is
 //!   where its secrets end.
 //!
 //! What it is not: a container. The command runs as the owner's user and sees its files; its inner ports are open to
-//! every process of this machine; a process that leaves the pod's session and clears its environment is lost sight of
-//! if the supervisor is killed with signal 9, and only then.
+//! every process of this machine.
+//!
+//! What stays uncovered: where keeper *and* supervisor are killed with signal 9, descent says nothing any more. Then a
+//! process is known by its output, by a marker in its environment, by descent from such a one, or by being in the pod's
+//! session together with such a one. One that has shed all four, its output redirected, its environment cleared, its
+//! parent gone, alone in its session or in one of its own, is lost sight of, and the pod is taken for ended.
 //!
 //! ```no_run
 //! use std::time::Duration;
@@ -72,7 +76,7 @@ pub use launch::{LaunchError, launch};
 pub use log::reader::LogReader;
 pub use pod::{Ended, Pod, PodError};
 pub use program::main_with_args;
-pub use report::{BoundPort, ExitReport, Outcome, PodReport, PodState};
+pub use report::{BoundPort, ExitReport, Inode, Outcome, PodReport, PodState, ProcessId};
 pub use service::BuiltIn;
 pub use spec::{
     DEFAULT_GRACE, DEFAULT_LAUNCH_TIMEOUT, DEFAULT_LOG_CAP, LaunchSpec, Limits, PodProgram, PortKind, PortSpec,

@@ -1,4 +1,4 @@
-//! A pod as its owner sees it: a directory, and perhaps a supervisor that holds the lock in it.
+//! A pod as its owner sees it: a directory, and perhaps a supervisor and its keeper that hold the lock in it.
 
 use std::fs::File;
 use std::io;
@@ -12,7 +12,7 @@ use crate::directory::{Claim, Directory};
 use crate::files;
 use crate::log::reader::LogReader;
 use crate::process::{self, Handle};
-use crate::report::{ExitReport, PodReport, PodState};
+use crate::report::{ExitReport, PodReport, PodState, ProcessId};
 use crate::sweep::Scope;
 
 /// How much longer than its command's grace a supervisor may take to go, for killing what is left and writing the end.
@@ -119,7 +119,7 @@ impl Pod {
             }
             return Ok(match (held, report) {
                 (None, _) => return Err(PodError::Missing { path: self.path().to_owned() }),
-                (Some(true), Some(report)) if self.supervisor(&report).is_some() => PodState::Running(report),
+                (Some(true), Some(report)) if self.holder(&report).is_some() => PodState::Running(report),
                 (Some(true), _) => PodState::Busy,
                 (Some(false), None) => PodState::NeverStarted,
                 (Some(false), Some(report)) => match self.directory.read_exit(report.run).map_err(wrong)? {
@@ -144,7 +144,8 @@ impl Pod {
         let withdrawn = files::remove_if_there(&self.directory.run())
             .map_err(|error| PodError::io("withdraw the permission to start", self.path(), error));
         let lock = self.take_lock(grace).await?;
-        let report = self.read_report()?;
+        // One that cannot be understood names nobody; that the lock is free is the keeper's word that nobody is left.
+        let report = self.read_report().or_else(unless_spoilt)?;
         if let Some(report) = &report {
             self.kill_strays(report).await?;
         }
@@ -182,7 +183,7 @@ impl Pod {
 
     async fn take_lock(&self, grace: Duration) -> Result<File, PodError> {
         let begun = SystemClock.monotonic();
-        let mut asked: Option<PodReport> = None;
+        let mut asked: Option<ProcessId> = None;
         loop {
             match self.directory.try_claim().map_err(|error| PodError::io("take the lock", self.path(), error))? {
                 Claim::Taken(lock) => return Ok(lock),
@@ -190,19 +191,22 @@ impl Pod {
                 Claim::Held => {}
             }
             // Read each time: a supervisor may just be coming up.
-            let report = self.read_report()?;
+            let holder = match self.read_report() {
+                Ok(report) => report.as_ref().and_then(|report| self.holder(report)),
+                Err(error) => unless_spoilt(error).map(|_| self.holder_by_its_words())?,
+            };
             let waited = SystemClock.monotonic().saturating_sub(begun);
-            match report.and_then(|report| Some((self.supervisor(&report)?, report))) {
-                Some((supervisor, report)) => {
-                    if asked.as_ref() != Some(&report) {
+            match holder {
+                Some((holder, process)) => {
+                    if asked != Some(holder) {
                         // On a full disk the pod goes by the grace that it was launched with.
                         let millis = grace.as_millis().to_string();
                         let _ = files::write_whole(&self.directory.ending(), millis.as_bytes());
-                        supervisor.send(Signal::TERM);
-                        supervisor.send(Signal::CONT);
-                        asked = Some(report);
+                        process.send(Signal::TERM);
+                        process.send(Signal::CONT);
+                        asked = Some(holder);
                     } else if waited > grace.saturating_add(SUPERVISOR_MARGIN) {
-                        self.kill_with_supervisor(&supervisor, &report).await?;
+                        self.kill_with(holder, &process).await?;
                     }
                 }
                 None if waited > grace.saturating_add(HOLDER_LIMIT) => {
@@ -214,17 +218,18 @@ impl Pod {
         }
     }
 
-    /// For a supervisor that does not do its work. Standing still, it goes on collecting its orphans, so that all can
-    /// be found by descent; it goes last.
-    async fn kill_with_supervisor(&self, supervisor: &Handle, report: &PodReport) -> Result<(), PodError> {
-        supervisor.send(Signal::STOP);
-        let left = Scope::of(report, true).kill_strays().await;
-        supervisor.send(Signal::KILL);
+    /// For a supervisor or keeper that does not do its work. Standing still, it goes on collecting its orphans, so that
+    /// all can be found by descent; it goes last.
+    async fn kill_with(&self, holder: ProcessId, process: &Handle) -> Result<(), PodError> {
+        process.send(Signal::STOP);
+        let left = Scope::descendants_of(holder.pid, holder.started_ticks).kill_strays().await;
+        // One that still has descendants keeps the lock, so that nobody takes them for gone.
+        process.send(if matches!(left, Ok(0)) { Signal::KILL } else { Signal::CONT });
         let count = left.map_err(|error| PodError::io("end the processes", self.path(), error))?;
         if count > 0 { Err(PodError::Remaining { path: self.path().to_owned(), count }) } else { Ok(()) }
     }
 
-    /// For a pod whose supervisor is gone.
+    /// For a pod whose supervisor and keeper are gone.
     async fn kill_strays(&self, report: &PodReport) -> Result<(), PodError> {
         let wrong = |error| PodError::io("end the processes", self.path(), error);
         if process::boot_id().map_err(wrong)? != report.boot_id {
@@ -234,17 +239,46 @@ impl Pod {
         if count > 0 { Err(PodError::Remaining { path: self.path().to_owned(), count }) } else { Ok(()) }
     }
 
-    /// The live process that the report names, if it is this pod's supervisor: of this boot, begun when the report
-    /// says, and with this very lock open.
-    fn supervisor(&self, report: &PodReport) -> Option<Handle> {
+    /// The live process that the report names, if it is this pod's supervisor, or else its keeper: of this boot, begun
+    /// when the report says, and with this very lock open.
+    fn holder(&self, report: &PodReport) -> Option<(ProcessId, Handle)> {
         let (device, inode) = self.directory.lock_identity().ok()?;
-        let same_boot = process::boot_id().ok()? == report.boot_id;
-        let handle = Handle::open(report.pid, report.started_ticks).filter(|_| same_boot)?;
-        process::has_open(report.pid, device, inode).then_some(handle)
+        if process::boot_id().ok()? != report.boot_id {
+            return None;
+        }
+        let supervisor = ProcessId { pid: report.pid, started_ticks: report.started_ticks };
+        [Some(supervisor), report.keeper].into_iter().flatten().find_map(|holder| {
+            let handle = Handle::open(holder.pid, holder.started_ticks)?;
+            process::has_open(holder.pid, device, inode).then_some((holder, handle))
+        })
+    }
+
+    /// The same, where the report cannot be understood: whoever was started to supervise this directory, or to keep it,
+    /// and has its lock open.
+    fn holder_by_its_words(&self) -> Option<(ProcessId, Handle)> {
+        let (device, inode) = self.directory.lock_identity().ok()?;
+        let path = std::path::absolute(self.path()).ok()?;
+        let processes = process::all().ok()?;
+        ["supervise", "run"].into_iter().find_map(|verb| {
+            let is_it = |process: &&process::Process| {
+                process::was_told(process.pid, verb, &path) && process::has_open(process.pid, device, inode)
+            };
+            let found = processes.iter().find(is_it)?;
+            let holder = ProcessId { pid: found.pid, started_ticks: found.started };
+            Some((holder, Handle::open(found.pid, found.started)?))
+        })
     }
 
     fn read_report(&self) -> Result<Option<PodReport>, PodError> {
         self.directory.read_report().map_err(|error| PodError::io("read the report", self.path(), error))
+    }
+}
+
+/// A report that cannot be understood is as none, to whoever ends the pod.
+fn unless_spoilt(error: PodError) -> Result<Option<PodReport>, PodError> {
+    match error {
+        PodError::Io { source, .. } if source.kind() == io::ErrorKind::InvalidData => Ok(None),
+        other => Err(other),
     }
 }
 

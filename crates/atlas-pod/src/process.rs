@@ -42,6 +42,11 @@ pub(crate) fn parse_stat(text: &str) -> Option<Process> {
     })
 }
 
+/// The number of the asking process.
+pub(crate) fn own() -> i32 {
+    rustix::process::getpid().as_raw_nonzero().get()
+}
+
 /// The process that bears this number now.
 pub(crate) fn read(pid: i32) -> Option<Process> {
     let line = files::read(Path::new(&format!("/proc/{pid}/stat"))).ok()?;
@@ -64,6 +69,23 @@ pub(crate) fn all() -> io::Result<Vec<Process>> {
 pub(crate) fn environment_has(pid: i32, entry: &[u8]) -> bool {
     files::read(Path::new(&format!("/proc/{pid}/environ")))
         .is_ok_and(|environment| environment.split(|byte| *byte == 0).any(|one| one == entry))
+}
+
+/// Whether the last two words that the process was started with are these.
+pub(crate) fn was_told(pid: i32, verb: &str, path: &Path) -> bool {
+    use std::os::unix::ffi::OsStrExt;
+    let Ok(line) = files::read(Path::new(&format!("/proc/{pid}/cmdline"))) else { return false };
+    let mut words = line.strip_suffix(b"\0").unwrap_or(&line).rsplit(|byte| *byte == 0);
+    words.next() == Some(path.as_os_str().as_bytes()) && words.next() == Some(verb.as_bytes())
+}
+
+/// Whether the process writes what it says into the file of this device and inode.
+pub(crate) fn says_into(pid: i32, device: u64, inode: u64) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    [1, 2].iter().any(|number| {
+        std::fs::metadata(format!("/proc/{pid}/fd/{number}"))
+            .is_ok_and(|file| file.dev() == device && file.ino() == inode)
+    })
 }
 
 /// Whether the process has the file of this device and inode open.

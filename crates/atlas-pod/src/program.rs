@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! launch DIR                 reads a spec, starts `run DIR` as nobody's child, passes on its answer, ends
-//! run DIR                    the supervisor
+//! run DIR                    the supervisor's keeper: takes the lock, starts `supervise DIR`, clears up after it
+//! supervise DIR              the supervisor
 //! exec PARENT LIMITS -- …    becomes the command, tied to its parent's life
 //! service [--port N]         the built-in service
 //! ```
@@ -17,7 +18,8 @@ use crate::{exec, launch, service, supervisor, surroundings};
 /// Wrong arguments, as the rest of the `atlas` command says it.
 const USAGE_EXIT: u8 = 2;
 
-const USAGE: &str = "usage: atlas-pod launch DIR | run DIR | exec PARENT LIMITS -- COMMAND… | service [--port N]";
+const USAGE: &str =
+    "usage: atlas-pod launch DIR | run DIR | supervise DIR | exec PARENT LIMITS -- COMMAND… | service [--port N]";
 
 /// Runs a subcommand given by `arguments` (without the program's name) to its end. A program that carries them behind
 /// a prefix of its own hands over what follows it, and that prefix in the
@@ -31,7 +33,8 @@ pub fn main_with_args(arguments: impl IntoIterator<Item = OsString>) -> ExitCode
     let rest: Vec<OsString> = arguments.collect();
     match (verb.as_deref().and_then(std::ffi::OsStr::to_str), rest.as_slice()) {
         (Some("launch"), [directory]) => launch::launcher(&PathBuf::from(directory)),
-        (Some("run"), [directory]) => supervisor::main(PathBuf::from(directory)),
+        (Some("run"), [directory]) => supervisor::keeper(PathBuf::from(directory)),
+        (Some("supervise"), [directory]) => supervisor::main(PathBuf::from(directory)),
         (Some("exec"), words) => exec::main(words),
         (Some("service"), []) => {
             service::main(surroundings::variable("PORT").and_then(|port| port.to_str()?.parse().ok()))

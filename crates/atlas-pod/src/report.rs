@@ -1,5 +1,8 @@
 //! What a pod writes about itself into its directory.
 
+use std::io;
+use std::os::fd::AsFd;
+
 use atlas_auth::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -21,12 +24,45 @@ pub struct PodReport {
     pub boot_id: String,
     /// The session that supervisor and command are in.
     pub session: i32,
+    /// The process that clears up after the supervisor; `None` where none was left when this was written.
+    #[serde(default)]
+    pub keeper: Option<ProcessId>,
+    /// The pipe that the command says everything into.
+    #[serde(default)]
+    pub output: Option<Inode>,
     /// What stands in `ATLAS_POD_RUN` of everything that this run started: random, and no secret.
     pub marker: String,
     /// The ports, in the order they were asked for.
     pub ports: Vec<BoundPort>,
     /// When the pod was up.
     pub started_at: Timestamp,
+}
+
+/// One process of one boot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ProcessId {
+    /// Its number.
+    pub pid: i32,
+    /// Its start, in clock ticks since boot.
+    pub started_ticks: u64,
+}
+
+/// An open file, as the kernel names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Inode {
+    /// The device that it is on.
+    pub device: u64,
+    /// Its number there.
+    pub inode: u64,
+}
+
+impl Inode {
+    pub(crate) fn of(file: impl AsFd) -> io::Result<Self> {
+        let status = rustix::fs::fstat(file)?;
+        Ok(Self { device: status.st_dev, inode: status.st_ino })
+    }
 }
 
 /// A port as it is reached on this machine's loopback.
@@ -78,7 +114,7 @@ pub enum PodState {
     NeverStarted,
     /// Somebody holds the pod: a supervisor that is just starting, or an owner that is ending it.
     Busy,
-    /// The supervisor lives.
+    /// The supervisor lives, or its keeper is still clearing up after it.
     Running(PodReport),
     /// The command ended, and the supervisor after it.
     Exited(PodReport, ExitReport),

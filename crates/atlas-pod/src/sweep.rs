@@ -1,9 +1,10 @@
 //! Who belongs to a pod, and getting rid of all of them.
 //!
 //! Invariant: a process is only counted as the pod's by a proof that a reused number cannot fake. While the supervisor
-//! lives that is descent: as subreaper it inherits every orphan. When it was killed it is the marker in a process's
-//! environment; whoever descends from a bearer; and the pod's session, provided that a bearer is in it (a session's
-//! number cannot be given away while anybody is in that session).
+//! or its keeper lives that is descent: as subreapers they inherit every orphan, and hold the lock until none is left.
+//! When both were killed it is a bearer: the marker is in its environment, or what it says goes into the pod's pipe;
+//! whoever descends from a bearer; and the pod's session, provided that a bearer is in it (a session's number cannot be
+//! given away while anybody is in that session).
 
 use std::collections::HashSet;
 use std::io;
@@ -13,7 +14,7 @@ use atlas_auth::{Clock, SystemClock};
 use rustix::process::Signal;
 
 use crate::process::{self, Handle, Process};
-use crate::report::PodReport;
+use crate::report::{Inode, PodReport};
 
 /// The environment variable that marks whatever a pod started, and what descends from it.
 pub const MARKER_VARIABLE: &str = "ATLAS_POD_RUN";
@@ -27,12 +28,16 @@ const KILL_PAUSE: Duration = Duration::from_millis(5);
 /// What makes a process one of this pod's.
 #[derive(Debug, Clone)]
 pub(crate) struct Scope {
-    supervisor: i32,
-    /// Whether the supervisor is known to be alive for as long as this is used.
+    /// Supervisor or keeper: whoever inherits the orphans.
+    root: i32,
+    /// Whether that one is known to be alive for as long as this is used.
     alive: bool,
     session: i32,
     not_before: u64,
-    marker: Vec<u8>,
+    /// What the environment of a bearer holds.
+    marker: Option<Vec<u8>>,
+    /// What a bearer says goes here.
+    output: Option<Inode>,
     /// The asking process, which never ends itself.
     own: i32,
 }
@@ -40,19 +45,38 @@ pub(crate) struct Scope {
 impl Scope {
     pub(crate) fn of(report: &PodReport, alive: bool) -> Self {
         Self {
-            supervisor: report.pid,
+            root: report.pid,
             alive,
             session: report.session,
             not_before: report.started_ticks,
-            marker: format!("{MARKER_VARIABLE}={}", report.marker).into_bytes(),
-            own: rustix::process::getpid().as_raw_nonzero().get(),
+            marker: Some(format!("{MARKER_VARIABLE}={}", report.marker).into_bytes()),
+            output: report.output,
+            own: process::own(),
         }
     }
 
-    /// All that belong to the pod now, but for the supervisor.
+    /// All that descend from this process, which is alive for as long as this is used, and leads its session.
+    pub(crate) fn descendants_of(pid: i32, started: u64) -> Self {
+        Self {
+            root: pid,
+            alive: true,
+            session: pid,
+            not_before: started,
+            marker: None,
+            output: None,
+            own: process::own(),
+        }
+    }
+
+    fn bears(&self, pid: i32) -> bool {
+        self.marker.as_ref().is_some_and(|marker| process::environment_has(pid, marker))
+            || self.output.is_some_and(|output| process::says_into(pid, output.device, output.inode))
+    }
+
+    /// All that belong to the pod now, but for the root.
     pub(crate) fn members(&self) -> io::Result<Vec<Process>> {
         let processes = process::all()?;
-        Ok(select(self, &processes, |pid| process::environment_has(pid, &self.marker)))
+        Ok(select(self, &processes, |pid| self.bears(pid)))
     }
 
     /// Asks all to end.
@@ -107,17 +131,15 @@ impl Scope {
     }
 }
 
-/// Picks the members among `processes`. `bears` reads an environment, so it is asked as seldom as possible.
+/// Picks the members among `processes`. `bears` reads files of theirs, so it is asked as seldom as possible.
 pub(crate) fn select(scope: &Scope, processes: &[Process], bears: impl Fn(i32) -> bool) -> Vec<Process> {
-    // Nothing that began before the supervisor can come from it: this spares reading most environments.
-    let candidates: Vec<&Process> = processes
-        .iter()
-        .filter(|process| process.started >= scope.not_before && process.pid != scope.supervisor)
-        .collect();
+    // Nothing that began before the root can come from it: this spares asking of most.
+    let candidates: Vec<&Process> =
+        processes.iter().filter(|process| process.started >= scope.not_before && process.pid != scope.root).collect();
     let mut members: HashSet<i32> = HashSet::new();
     let mut session_is_ours = scope.alive;
     for process in &candidates {
-        let descends = scope.alive && (process.parent == scope.supervisor || process.session == scope.session);
+        let descends = scope.alive && (process.parent == scope.root || process.session == scope.session);
         if descends {
             members.insert(process.pid);
         } else if !process.dead && bears(process.pid) {

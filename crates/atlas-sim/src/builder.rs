@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use atlas_auth::{Clock, Secret};
+use atlas_auth::{Clock, Secret, SteadyClock};
 use atlas_core::{Billing, Capabilities, Capability, CloudType, GoneRule, Money, Pace, ProviderId, ProxySigns, Traits};
 
 use crate::clock::ManualClock;
@@ -310,8 +310,8 @@ impl MockBuilder {
         id.as_str().clone_into(&mut settings.cloud);
         settings.has_proxy = traits.has(Capability::HttpProxy);
         let manual = self.clock.is_none().then(|| Arc::new(ManualClock::new()));
-        let clock = match (self.clock, &manual) {
-            (Some(clock), _) => clock,
+        let clock: Arc<dyn Clock> = match (self.clock, &manual) {
+            (Some(clock), _) => Arc::new(SteadyClock::new(clock)),
             (None, Some(manual)) => manual.clone(),
             (None, None) => Arc::new(ManualClock::new()),
         };

@@ -27,3 +27,12 @@ fn equality_is_that_of_the_texts() {
     assert_ne!(Secret::from("a"), Secret::default());
     assert!(Secret::default().is_empty() && !Secret::from("a").is_empty());
 }
+
+#[test]
+fn o3_a_fingerprint_knows_a_key_again_and_does_not_show_it() {
+    let key = Secret::new("rpa_0123456789");
+    assert_eq!(key.fingerprint(), Secret::new("rpa_0123456789").fingerprint());
+    assert_ne!(key.fingerprint(), Secret::new("rpa_0123456780").fingerprint());
+    assert_eq!(key.fingerprint().len(), 16);
+    assert!(!key.fingerprint().contains("0123"));
+}

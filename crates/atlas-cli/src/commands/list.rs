@@ -53,6 +53,12 @@ struct Seen {
 
 impl List {
     pub(crate) async fn run(self, context: &Context) -> Outcome {
+        if let Some(word) =
+            self.status.iter().find(|word| matches!(ComputeStatus::from_word(word), ComputeStatus::Other(_)))
+        {
+            let known = ComputeStatus::KNOWN.map(|status| status.as_str().to_owned()).join(", ");
+            return Err(Failure::usage(format!("\"{word}\" is no status; known are {known}")));
+        }
         let ids = context.accounts(self.provider.as_deref())?;
         if ids.is_empty() {
             context.output.note("no account is configured and nothing is rented here; name an account with --provider");

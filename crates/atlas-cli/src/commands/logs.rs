@@ -17,6 +17,7 @@ use crate::output::Output;
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Logs {
     /// What the cloud calls the machine
+    #[arg(allow_hyphen_values = true)]
     id: String,
     /// Go on as more is written, until the machine ends
     #[arg(short, long)]

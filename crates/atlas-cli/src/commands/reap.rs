@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use atlas::orchestrator::{FindingKind, Orchestrator, ReapOptions, ReapReport};
-use atlas::{IntentPhase, IntentRecord, ProviderId, Settled};
+use atlas::{ErrorKind, IntentPhase, IntentRecord, ProviderId, Settled};
 use clap::Args;
+use futures_util::future::join_all;
 use serde::Serialize;
 
 use super::demo::Home;
@@ -20,6 +21,8 @@ const ENDINGS: Duration = Duration::from_mins(1);
 /// A machine whose create landed late, or that was left by a process that died, is ended when it is seen for the second
 /// time, the grace after the first; run it twice, or with --wait. Machines that this store does not know are told and
 /// priced, and left alone. Machines spawned by hand are never ended. A missing or new store ends nothing.
+///
+/// An account that cannot be looked at keeps nobody from looking at the others; the command then fails at the end.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Reap {
@@ -58,13 +61,35 @@ struct Line {
     cost_per_hour: Option<atlas::Money>,
 }
 
+/// What one look at everything gave.
+#[derive(Debug, Default)]
+struct Seen {
+    lines: Vec<Line>,
+    /// What could not be looked at, each with its reason.
+    failures: Vec<Failure>,
+}
+
+impl Seen {
+    fn take(&mut self, part: Result<Vec<Line>, Failure>) {
+        match part {
+            Ok(lines) => self.lines.extend(lines),
+            Err(failure) => self.failures.push(failure),
+        }
+    }
+
+    /// What was seen of `id` is all that there is, or not: each account is told once.
+    fn misses(&self, id: &ProviderId) -> bool {
+        self.failures.iter().any(|failure| failure.error().provider() == Some(id))
+    }
+}
+
 impl Reap {
     pub(crate) async fn run(self, context: &Context) -> Outcome {
-        let mut lines = self.look(context).await?;
+        let mut seen = self.look(context).await?;
         if self.wait && !self.dry_run {
             let grace = context.atlas.config().orchestrator.reap_grace;
-            if lines.iter().any(|line| matches!(line.is, "seen_once" | "may_land" | "missing") || self.ends_alien(line))
-            {
+            let is_due = |line: &Line| matches!(line.is, "seen_once" | "may_land" | "missing") || self.ends_alien(line);
+            if seen.lines.iter().any(is_due) {
                 context.output.progress(&format!("looking again in {}", atlas::duration::format(grace)));
                 let pause = grace + Duration::from_secs(1);
                 let waited = async {
@@ -72,53 +97,72 @@ impl Reap {
                     Ok(())
                 };
                 context.interrupt.unless(waited).await?;
-                lines = self.look(context).await?;
+                seen = self.look(context).await?;
             }
         }
+        let Seen { lines, mut failures } = seen;
         context.output.result(&lines, || words(&lines))?;
-        Ok(())
+        // The worst comes last, where scripts look for it.
+        failures.sort_by_key(|failure| failure.kind().exit());
+        let worst = failures.pop();
+        for failure in &failures {
+            failure.say(context.output);
+        }
+        worst.map_or(Ok(()), Err)
     }
 
     fn ends_alien(&self, line: &Line) -> bool {
         self.aliens && line.is == "alien"
     }
 
-    async fn look(&self, context: &Context) -> Result<Vec<Line>, Failure> {
+    async fn look(&self, context: &Context) -> Result<Seen, Failure> {
         let accounts = context.accounts(self.provider.as_deref())?;
         context.tell_unreadable()?;
-        let mut lines = Vec::new();
-        for id in &accounts {
-            lines.extend(self.records(context, id).await?);
+        let mut seen = Seen::default();
+        // At once, so that a slow cloud delays no other.
+        for (id, records) in accounts.iter().zip(join_all(accounts.iter().map(|id| self.records(context, id))).await) {
+            match records {
+                Ok(records) => {
+                    seen.lines.extend(records.lines);
+                    seen.failures.extend(records.failures);
+                }
+                Err(failure) => seen.failures.push(failure.map(|error| error.with_provider(id))),
+            }
         }
-        lines.extend(self.store(context, &accounts).await?);
-        lines.extend(self.demo(context).await?);
-        Ok(lines)
+        let tracked = self.store(context, &accounts, &mut seen).await;
+        seen.take(tracked);
+        seen.take(self.demo(context).await);
+        Ok(seen)
     }
 
     /// The rentals that no store tracks.
-    async fn records(&self, context: &Context, id: &ProviderId) -> Result<Vec<Line>, Failure> {
+    async fn records(&self, context: &Context, id: &ProviderId) -> Result<Seen, Failure> {
         let account = context.build(id.as_str())?;
         let grace = context.atlas.config().orchestrator.reap_grace;
-        let mut lines = Vec::new();
+        let mut seen = Seen::default();
+        let mut answers = true;
         for record in account.records().await? {
-            let settled = if self.dry_run { Ok(None) } else { account.settle(&record, grace).await.map(Some) };
-            match settled {
-                Ok(settled) => lines.extend(record_line(&record, settled)),
-                Err(error) => {
-                    context.output.note(&format!("rental {}: {error}", record.intent.token()));
-                    lines.extend(record_line(&record, None));
-                }
-            }
+            let settled =
+                if self.dry_run || !answers { Ok(None) } else { account.settle(&record, grace).await.map(Some) };
+            let settled = settled.unwrap_or_else(|error| {
+                // What does not answer for one record will not for the next.
+                answers &= error.kind() != ErrorKind::Timeout;
+                let rental = format!("rental {}", record.intent.token());
+                seen.failures.push(Failure::from(error.with_provider(id).context(rental)));
+                None
+            });
+            seen.lines.extend(record_line(&record, settled));
         }
-        Ok(lines)
+        Ok(seen)
     }
 
     /// What the store tracks, against what the accounts show.
-    async fn store(&self, context: &Context, accounts: &[ProviderId]) -> Result<Vec<Line>, Failure> {
+    async fn store(&self, context: &Context, accounts: &[ProviderId], seen: &mut Seen) -> Result<Vec<Line>, Failure> {
         let there = atlas::files::exists(&context.atlas.config().state_dir.join("store.redb"));
         let builder = Orchestrator::builder(context.another()).without_background().also_watch(accounts.to_vec());
         // Without a store everything of this deployment is unknown: told, and nothing ended.
-        let builder = if there { builder.only_existing() } else { builder.in_memory() };
+        let is_file = context.atlas.config().store == atlas::config::StoreSetting::Redb;
+        let builder = if there || !is_file { builder.only_existing() } else { builder.in_memory() };
         let orchestrator = builder.open().await?;
         let options = ReapOptions::default().dry_run(self.dry_run || !there).aliens(self.aliens && there);
         let report = orchestrator.reap(options).await?;
@@ -132,7 +176,10 @@ impl Reap {
         }
         orchestrator.shutdown(Duration::from_secs(5)).await?;
         for (provider, error) in &report.unread {
-            context.output.note(&format!("{provider} gave no complete listing, so nothing was judged there: {error}"));
+            if !seen.misses(provider) {
+                let error = error.clone().with_provider(provider);
+                seen.failures.push(Failure::from(error.context("no complete listing, so nothing was judged")));
+            }
         }
         Ok(finding_lines(&report))
     }

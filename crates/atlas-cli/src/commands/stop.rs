@@ -15,6 +15,7 @@ use crate::{Outcome, describe};
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Stop {
     /// What the cloud calls the machine
+    #[arg(allow_hyphen_values = true)]
     id: String,
     #[command(flatten)]
     named: Named,

@@ -12,6 +12,9 @@ use crate::failure::Failure;
 use crate::input::SecretSource;
 use crate::output::Output;
 
+/// A signature that holds longer is a slip of the finger.
+const LONGEST: Duration = Duration::from_hours(10 * 366 * 24);
+
 /// Sign and verify URLs.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Url {
@@ -27,6 +30,7 @@ pub(crate) enum Url {
 #[command(after_help = SIGN_EXAMPLES)]
 pub(crate) struct Sign {
     /// The URL to sign
+    #[arg(allow_hyphen_values = true)]
     url: String,
     #[command(flatten)]
     secret: SecretSource,
@@ -50,6 +54,7 @@ Examples:
 #[command(after_help = VERIFY_EXAMPLES)]
 pub(crate) struct Verify {
     /// The signed URL
+    #[arg(allow_hyphen_values = true)]
     url: String,
     #[command(flatten)]
     secret: SecretSource,
@@ -85,6 +90,9 @@ impl Sign {
     fn run(&self, output: Output) -> Outcome {
         if self.expires < Duration::from_secs(1) {
             return Err(Failure::usage("--expires must be at least one second"));
+        }
+        if self.expires > LONGEST {
+            return Err(Failure::usage("--expires must be at most ten years: rotate the key before that"));
         }
         let signer = UrlSigner::new(&self.terms.key_id, self.secret.read()?).map_err(wrong_key)?;
         let signed = signer

@@ -95,3 +95,56 @@ fn the_default_account_comes_from_variable_before_file() {
     assert_eq!(ran.error()["provider"], "local");
     assert_eq!(home.run(&["get", "m-nobody", "--provider", "local", "--json"]).error()["provider"], "local");
 }
+
+/// Runs with one more variable, which must be refused before anything is spent.
+#[track_caller]
+fn assert_variable_is_refused(name: &str, value: impl AsRef<std::ffi::OsStr>, word: &str) {
+    let home = Home::new();
+    let mut command = home.command(&["spawn", "--provider", "local", "--json"]);
+    let ran = Ran::from(command.env(name, value).output().expect("it runs"));
+    assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{ran:?}");
+    assert_eq!(ran.error()["kind"], "config", "{ran:?}");
+    let message = ran.error()["message"].as_str().expect("text").to_owned();
+    assert!(message.contains(name) && message.contains(word), "{message}");
+    home.assert_nothing_spent();
+}
+
+#[test]
+fn a_variable_of_a_misspelt_account() {
+    assert_variable_is_refused("ATLAS_PROVIDERS__LOCL__PRICE_PER_HOUR", "1", "no kind of cloud is called \"locl\"");
+    // A kind that this program lacks is nobody's slip, and a kind that is given makes an account of any name.
+    let home = Home::new();
+    let mut command = home.command(&["get", "--provider", "dear", "m-nobody"]);
+    command.env("ATLAS_PROVIDERS__DEAR__KIND", "local").env("ATLAS_PROVIDERS__RUNPOD__BASE_URL", "https://example.com");
+    assert_eq!(Ran::from(command.output().expect("it runs")).code, 3);
+}
+
+#[test]
+fn a_variable_that_is_no_text() {
+    use std::os::unix::ffi::OsStrExt;
+    let value = std::ffi::OsStr::from_bytes(b"/tmp/\xff");
+    for name in ["ATLAS_STATE_DIR", "ATLAS_CONFIG", "ATLAS_PROVIDERS__LOCAL__PRICE_PER_HOUR"] {
+        assert_variable_is_refused(name, value, "no UTF-8 text");
+    }
+}
+
+#[test]
+fn an_account_to_look_for_aliens_at_that_does_not_exist() {
+    let (_, ran) = list("orchestrator:\n  reap_providers: [nope]\n");
+    assert!(ran.err.contains("nope") && ran.err.contains("atlas.yaml:2:"), "{ran:?}");
+}
+
+#[test]
+fn a_store_that_this_version_does_not_keep() {
+    let home = Home::new();
+    home.configure("store: postgres://somewhere/atlas\n");
+    let ran = home.run(&["reap", "--json"]);
+    assert_eq!((ran.code, ran.out.as_str()), (5, ""), "{ran:?}");
+    assert!(!ran.err.contains("somewhere"), "{ran:?}");
+}
+
+#[test]
+fn two_documents() {
+    let (_, ran) = list("deployment: a\n---\ndeployment: b\n");
+    assert!(ran.err.contains("second document"), "{ran:?}");
+}

@@ -41,6 +41,8 @@ const BAD: &[(&[&str], i32, &str)] = &[
     (&["--provider", "local", "--timeout", "5m"], 2, "--wait"),
     (&["--provider", "local", "--wait", "--timeout", "5"], 2, "unit"),
     (&["--provider", "local", "--wait", "--timeout", "-5s"], 2, "unit"),
+    (&["--provider", "local", "--wait", "--timeout", "0s"], 2, "at least one second"),
+    (&["--provider", "local", "--env", "PORT=99", "--port", "8000/http", "--", "sleep", "9"], 2, "PORT"),
     (&["--provider", "local", "--keep"], 2, "--wait"),
     (&["--provider", "local", "--prefer", "price"], 5, "--prefer order"),
     (&["--provider", "local", "--prefer", "speed"], 2, "speed"),
@@ -120,4 +122,25 @@ fn no_provider_lists_the_known_ones() {
     error: no provider is named and no default is configured; known are local, mock, runpod
     hint: name one with --provider, or set ATLAS_DEFAULT_PROVIDER
     ");
+}
+
+#[test]
+fn a_status_that_does_not_exist() {
+    let home = Home::new();
+    let ran = home.run(&["list", "--status", "running,bogus"]);
+    assert_eq!(ran.code, 2, "{ran:?}");
+    assert!(ran.complaint().contains("\"bogus\" is no status; known are starting, running"), "{ran:?}");
+}
+
+#[test]
+fn ids_may_begin_with_a_hyphen() {
+    let home = Home::new();
+    let one = |verb| vec![verb, "-x-1", "--provider", "local", "--json"];
+    // Where several ids are taken, flags may stand between them: the dashes say that only ids follow.
+    let several = vec!["terminate", "--provider", "local", "--json", "--", "-x-1"];
+    for words in ["get", "stop", "start", "logs"].map(one).into_iter().chain([several]) {
+        let ran = home.run(&words);
+        assert_eq!(ran.code, 3, "{ran:?}");
+        assert!(ran.error()["message"].as_str().is_some_and(|text| text.contains("-x-1")), "{ran:?}");
+    }
 }

@@ -56,6 +56,9 @@ fn p14_a_demo_that_stays_ends_nobody_when_a_new_orchestrator_is_killed_too() {
         names
     };
     let before = machines();
+    let refused = home.run(&["demo"]);
+    assert_eq!(refused.code, 10, "{refused:?}");
+    assert!(refused.complaint().contains(&format!("process {}", demo.0.id())), "{refused:?}");
     for _ in 0..3 {
         let first = orchestrator(&home, None);
         send(first, Signal::KILL);

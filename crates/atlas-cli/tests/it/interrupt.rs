@@ -1,4 +1,4 @@
-//! Ctrl-C and SIGTERM leave nothing behind, or name it.
+//! Ctrl-C, SIGTERM and a closed terminal leave nothing behind, or name it.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ fn spawn(home: &Home, words: &[&str]) -> Running {
 
 #[test]
 fn a_spawn_that_waits_ends_its_machine() {
-    for signal in [Signal::INT, Signal::TERM] {
+    for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
         let home = Home::new();
         let mut running = spawn(&home, &["--", "sleep", "600"]);
         running.until_it_says(WAITS);

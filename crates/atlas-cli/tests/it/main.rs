@@ -14,4 +14,5 @@ mod home;
 mod interrupt;
 mod life;
 mod listing;
+mod reaping;
 mod spawning;

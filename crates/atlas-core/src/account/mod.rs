@@ -19,8 +19,11 @@ pub use settle::Settled;
 
 use crate::{
     CallContext, Compute, ComputeFilter, ComputeId, Deployment, Error, FileIntents, Installation, IntentPhase,
-    LogOptions, LogStream, Probe, Provider, ProviderExt, Result, Spawned, probe,
+    IntentRecord, LogOptions, LogStream, Probe, Provider, ProviderExt, Result, Spawned, probe,
 };
+
+/// How long one step that waits for no proof may take. A read may first wait until its cloud shows a new machine.
+const STEP: Duration = Duration::from_mins(3);
 
 /// What an operator allows beyond the ordinary (rule O6).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -59,7 +62,10 @@ pub(crate) struct Surroundings {
     pub(crate) deployment: Deployment,
     pub(crate) installation: Installation,
     pub(crate) intents: FileIntents,
+    /// The hour, for URLs that expire.
     pub(crate) clock: Arc<dyn Clock>,
+    /// What evidence and time limits are counted in: a changed hour proves nothing (history 13).
+    pub(crate) steady: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) probe: Option<Arc<dyn Probe>>,
 }
@@ -116,28 +122,69 @@ impl Account {
     /// Stops a machine, keeping its disk; returns when a read shows it stopped, at most `timeout` later.
     pub async fn stop(&self, id: impl AsRef<ComputeId>, permission: Permission, timeout: Duration) -> Result<Compute> {
         let id = id.as_ref();
-        self.permit(&self.get(id).await?, permission, "stop")?;
-        self.provider.stop(&self.context, id).await?;
-        self.provider.wait_stopped(&self.context, id, timeout).await
+        let stopping = async {
+            self.begin_stop(id, permission).await?;
+            self.provider.wait_stopped(&self.context, id, timeout).await
+        };
+        tokio::time::timeout(timeout, stopping).await.unwrap_or_else(|_| Err(self.not_yet(id, "stopped", timeout)))
     }
 
     /// Asks that a machine be stopped, and does not wait for it.
     pub async fn stop_soon(&self, id: impl AsRef<ComputeId>, permission: Permission) -> Result<()> {
-        let id = id.as_ref();
-        self.permit(&self.get(id).await?, permission, "stop")?;
+        self.step("stop", self.begin_stop(id.as_ref(), permission)).await
+    }
+
+    async fn begin_stop(&self, id: &ComputeId, permission: Permission) -> Result<()> {
+        let compute = self.get(id).await?;
+        let why = self.permit(id, compute.mark().as_ref(), permission, "stop")?;
+        if why != release::ASKED {
+            // Said before it is done, as every receipt: its user loses the machine by it.
+            let known = self.record_of(id).await?.filter(IntentRecord::is_living);
+            let intent = known.map_or_else(|| self.intent_for(&compute), |record| record.intent);
+            let why = format!("stopped, {why}");
+            self.on_disk(move |intents| intents.receipt(intent, &compute, &why)).await?;
+        }
         self.provider.stop(&self.context, id).await
     }
 
     /// Starts a stopped machine under the same keys; returns when a read shows it running. **Bills from now on.**
     pub async fn start(&self, id: impl AsRef<ComputeId>, timeout: Duration) -> Result<Compute> {
         let id = id.as_ref();
-        self.provider.start(&self.context, id).await?;
-        self.provider.wait_running(&self.context, id, timeout).await
+        let starting = async {
+            self.provider.start(&self.context, id).await?;
+            self.provider.wait_running(&self.context, id, timeout).await
+        };
+        tokio::time::timeout(timeout, starting).await.unwrap_or_else(|_| Err(self.not_yet(id, "running", timeout)))
     }
 
     /// Asks that a machine be started, and does not wait for it. **Bills from now on.**
     pub async fn start_soon(&self, id: impl AsRef<ComputeId>) -> Result<()> {
-        self.provider.start(&self.context, id.as_ref()).await
+        self.step("start", self.provider.start(&self.context, id.as_ref())).await
+    }
+
+    /// Runs what waits for the disk, or for another process at it, away from the caller's thread. It is carried to its end
+    /// even if nobody waits for it any more.
+    async fn on_disk<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&FileIntents) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let intents = self.surroundings.intents.clone();
+        crate::intents::blocking(move || work(&intents)).await
+    }
+
+    /// Bounds a step, so that a cloud that never answers holds nobody up.
+    async fn step<T>(&self, operation: &'static str, work: impl Future<Output = Result<T>>) -> Result<T> {
+        tokio::time::timeout(STEP, work).await.unwrap_or_else(|_| {
+            let waited = crate::duration::format(STEP);
+            Err(Error::timeout(format!("no answer within {waited}; what is recorded stays as it is"))
+                .with_provider(self.provider.id())
+                .with_operation(operation))
+        })
+    }
+
+    fn not_yet(&self, id: &ComputeId, wanted: &str, timeout: Duration) -> Error {
+        let waited = crate::duration::format(timeout);
+        Error::timeout(format!("machine {id} is not {wanted} after {waited}")).with_provider(self.provider.id())
     }
 
     /// Waits until the machine answers on its first http port, or runs where it has none (rule P12).
@@ -185,7 +232,8 @@ impl Account {
         }
         // Its address may have come only now.
         spawn::refuse_plain_http(spawned, &compute).map_err(|error| error.with_leftover(compute.id.clone()))?;
-        let question = probe::question(&compute, None, &spawned.credentials, &*self.surroundings.clock)?;
+        let question = probe::question(&compute, None, &spawned.credentials, &*self.surroundings.clock)
+            .map_err(|error| error.with_provider(self.provider.id()).with_leftover(compute.id.clone()))?;
         let Some(question) = question else { return Ok((false, compute)) };
         let signs = &self.provider.traits().proxy;
         let has_key = spawned.credentials.env().is_some();
@@ -208,7 +256,7 @@ impl Account {
     }
 
     fn now(&self) -> atlas_auth::Timestamp {
-        self.surroundings.clock.now()
+        self.surroundings.steady.now()
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tokio::time::error::Elapsed;
+
 use super::evidence::Look;
 use super::{Account, Permission};
 use crate::intents::{IntentPhase, IntentRecord, Whose};
@@ -9,6 +11,9 @@ use crate::{
     Compute, ComputeId, ComputeStatus, Effect, Error, ErrorKind, Intent, Mark, Proof, RecordKey, Result, SpawnToken,
     TokenKind,
 };
+
+/// The word of an ordinary ending: the machine is plain and of this deployment, and somebody asked.
+pub(super) const ASKED: &str = "asked";
 
 impl Account {
     /// Ends a machine; returns when it is proven gone, at most two minutes later.
@@ -28,20 +33,27 @@ impl Account {
         timeout: Duration,
     ) -> Result<()> {
         let id = id.as_ref();
-        match self.to_be_ended(id, permission).await? {
-            Some(record) => self.end(record, id, "asked", timeout).await,
-            None => Ok(()),
-        }
+        let mut ending = Ending::default();
+        let ended = tokio::time::timeout(timeout, async {
+            let record = self.to_be_ended(id, permission).await?;
+            self.until_gone(record, id, ASKED, &mut ending).await
+        })
+        .await;
+        self.told(id, timeout, ending, ended)
     }
 
     /// Asks that a machine be ended, and does not wait for the proof: `reap` does.
     pub async fn terminate_soon(&self, id: impl AsRef<ComputeId>, permission: Permission) -> Result<()> {
-        let id = id.as_ref();
-        let Some(mut record) = self.to_be_ended(id, permission).await?.filter(IntentRecord::is_living) else {
+        self.step("terminate", self.begin_end(id.as_ref(), permission)).await
+    }
+
+    async fn begin_end(&self, id: &ComputeId, permission: Permission) -> Result<()> {
+        let mut record = self.to_be_ended(id, permission).await?;
+        if !record.is_living() {
             return Ok(());
-        };
+        }
         // A disk that takes no record must not keep a machine alive: the cloud is told first, the caller afterwards.
-        let recorded = self.surroundings.intents.releasing(record.key(), id, "asked");
+        let recorded = self.say_releasing(record.key(), id, ASKED).await;
         if recorded.is_ok() {
             self.release_step(record.key()).await?;
         } else {
@@ -51,46 +63,61 @@ impl Account {
     }
 
     /// Refuses what may not be ended. The record under which it is to be ended, made where there was none, so that a crash
-    /// forgets nothing; `None` where the machine is gone and its id a stranger's.
-    async fn to_be_ended(&self, id: &ComputeId, permission: Permission) -> Result<Option<IntentRecord>> {
+    /// forgets nothing.
+    ///
+    /// What is recorded here goes by its record, whatever its cloud answers just now: the ending is written first, and each
+    /// look afterwards reads whose machine it is.
+    async fn to_be_ended(&self, id: &ComputeId, permission: Permission) -> Result<IntentRecord> {
         let known = match self.record_of(id).await? {
-            Some(record) if record.is_living() => Some(self.in_scope(record).await?),
+            Some(record) if record.is_living() => {
+                let record = self.in_scope(record).await?;
+                if record.goes_by_its_word() && !permission.foreign {
+                    if !matches!(record.phase, IntentPhase::Releasing { .. }) {
+                        self.permit(id, Some(&record.intent.mark), permission, "terminate")?;
+                    }
+                    return Ok(record);
+                }
+                Some(record)
+            }
             other => other,
         };
-        let compute = match self.provider.get(&self.context, id).await {
-            Ok(compute) => compute,
-            Err(error) => {
-                // What was rented here may be ended, whether this read shows it or not.
-                let is_ours = known.as_ref().is_some_and(|record| error.is_not_found() || record.is_living());
-                let may_pass = error.is_not_found() || error.is_transient();
-                return if is_ours && may_pass { Ok(known) } else { Err(error) };
-            }
-        };
-        if let Some(record) = known {
-            let is_ending = matches!(record.phase, IntentPhase::Releasing { .. });
-            match record.whose(&compute) {
-                Whose::Ours if is_ending || compute.status == ComputeStatus::Terminated => return Ok(Some(record)),
-                Whose::Ours if record.is_living() => {
-                    self.permit(&compute, permission, "terminate")?;
-                    return Ok(Some(record));
+        let read = self.provider.get(&self.context, id).await;
+        let compute = match (read, known) {
+            (Ok(compute), None) => compute,
+            (Ok(compute), Some(record)) => match record.whose(&compute) {
+                Whose::Ours if compute.status == ComputeStatus::Terminated => return Ok(record),
+                Whose::Ours if record.is_living() && record.goes_by_its_word() => return Ok(record),
+                Whose::Strangers if record.is_living() => {
+                    self.on_disk(move |intents| intents.close(&record, Proof::Gone)).await?;
+                    compute
                 }
-                Whose::Strangers => {
-                    self.surroundings.intents.close(&record, Proof::Gone)?;
-                    if !permission.foreign {
-                        return Ok(None);
-                    }
-                }
+                Whose::Strangers if !permission.foreign => return Err(self.used_again(&compute)),
                 // It was closed and is there all the same, or an operator must say whose it is.
-                Whose::Ours | Whose::Unclear => {}
+                Whose::Ours | Whose::Strangers | Whose::Unclear => compute,
+            },
+            (Err(error), Some(record)) if record.goes_by_its_word() && (record.is_living() || error.is_not_found()) => {
+                return Ok(record);
             }
-        }
-        let why = self.permit(&compute, permission, "terminate")?;
-        self.surroundings.intents.take_over(self.intent_for(&compute), &compute, why).map(Some)
+            (Err(error), _) => return Err(error),
+        };
+        let why = self.permit(id, compute.mark().as_ref(), permission, "terminate")?;
+        let intent = self.intent_for(&compute);
+        self.on_disk(move |intents| intents.take_over(intent, &compute, why)).await
+    }
+
+    /// What was asked for is done, and what stands under its id now is another's: neither killed nor passed off as ended.
+    fn used_again(&self, compute: &Compute) -> Error {
+        Error::conflict(format!(
+            "machine {} was ended and its cloud gave the id to another, which still runs: say --foreign to end that one",
+            compute.id
+        ))
+        .with_effect(Effect::NotSent)
+        .with_provider(self.provider.id())
     }
 
     /// What a record says of a machine that no create here made.
-    fn intent_for(&self, compute: &Compute) -> Intent {
-        let mark = crate::provider::mark_of(compute).unwrap_or_else(|| {
+    pub(super) fn intent_for(&self, compute: &Compute) -> Intent {
+        let mark = compute.mark().unwrap_or_else(|| {
             let shared = &self.surroundings;
             let token = SpawnToken::generate(TokenKind::Plain, &*shared.entropy);
             Mark::new(shared.deployment.clone(), shared.installation.clone(), token, None)
@@ -99,12 +126,17 @@ impl Account {
         Intent::machine(mark, self.provider.id(), scope, now, now)
     }
 
-    /// Whether this machine may be stopped or ended by hand (rule O6), and on whose word.
-    pub(super) fn permit(&self, compute: &Compute, permission: Permission, verb: &str) -> Result<&'static str> {
-        let id = &compute.id;
-        let ours = crate::provider::mark_of(compute).filter(|mark| mark.deployment == self.surroundings.deployment);
+    /// Whether the machine that bears this mark may be stopped or ended by hand (rule O6), and on whose word.
+    pub(super) fn permit(
+        &self,
+        id: &ComputeId,
+        mark: Option<&Mark>,
+        permission: Permission,
+        verb: &str,
+    ) -> Result<&'static str> {
+        let ours = mark.filter(|mark| mark.deployment == self.surroundings.deployment);
         let message = match ours.map(|mark| mark.token.kind()) {
-            Some(TokenKind::Plain) => return Ok("asked"),
+            Some(TokenKind::Plain) => return Ok(ASKED),
             Some(TokenKind::Session | TokenKind::Pool | TokenKind::Task) if permission.force => {
                 return Ok("asked, by force");
             }
@@ -124,49 +156,29 @@ impl Account {
     }
 
     /// Ends the machine of a record, until the proof or the end of `timeout`.
-    ///
-    /// A disk that takes no record must not keep a machine alive: then the evidence is kept here, and the record is
-    /// closed by a later look.
     pub(super) async fn end(&self, record: IntentRecord, id: &ComputeId, why: &str, timeout: Duration) -> Result<()> {
-        let recorded = self.surroundings.intents.releasing(record.key(), id, why);
-        let mut last = None;
-        let ended = tokio::time::timeout(timeout, self.until_gone(record, id, recorded.is_ok(), &mut last)).await;
-        let carried_on = match &recorded {
-            Ok(()) => "its record stays, and `atlas reap` carries it on".to_owned(),
-            Err(error) => format!("nor could it be recorded that it is to go ({})", error.message()),
-        };
-        match ended {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) => Err(error.context(format!("machine {id} is not proven gone, {carried_on}"))),
-            Err(_) => {
-                let last = last.map(|error: Error| format!("; the last answer was: {error}")).unwrap_or_default();
-                let waited = crate::duration::format(timeout);
-                Err(Error::timeout(format!("machine {id} is not proven gone after {waited}; {carried_on}{last}"))
-                    .with_provider(self.provider.id())
-                    .with_operation("terminate")
-                    .with_leftover(id.clone()))
-            }
-        }
+        let mut ending = Ending::default();
+        let ended = tokio::time::timeout(timeout, self.until_gone(record, id, why, &mut ending)).await;
+        self.told(id, timeout, ending, ended)
     }
 
-    async fn until_gone(
-        &self,
-        mut record: IntentRecord,
-        id: &ComputeId,
-        recorded: bool,
-        last: &mut Option<Error>,
-    ) -> Result<()> {
+    /// A disk that takes no record must not keep a machine alive: then the evidence is kept here, and the record is
+    /// closed by a later look.
+    async fn until_gone(&self, mut record: IntentRecord, id: &ComputeId, why: &str, ending: &mut Ending) -> Result<()> {
         let (key, mut id) = (record.key(), id.clone());
+        let recorded = self.say_releasing(key, &id, why).await;
+        let is_recorded = recorded.is_ok();
+        ending.recorded = Some(recorded);
         let mut pause = Duration::from_millis(50);
         loop {
-            let step = if recorded {
+            let step = if is_recorded {
                 self.release_step(key).await
             } else {
                 self.look(&mut record, &id).await.map(|look| match look {
                     Look::Gone => true,
                     Look::NotYet => false,
                     Look::Moved(moved) => {
-                        id = moved;
+                        id = moved.id;
                         false
                     }
                 })
@@ -175,17 +187,21 @@ impl Account {
                 Ok(true) => return Ok(()),
                 Ok(false) => {}
                 Err(error) if is_final(&error) => return Err(error),
-                Err(error) => *last = Some(error),
+                Err(error) => ending.last = Some(error),
             }
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(Duration::from_secs(5));
         }
     }
 
+    async fn say_releasing(&self, key: RecordKey, id: &ComputeId, why: &str) -> Result<()> {
+        let (id, why) = (id.clone(), why.to_owned());
+        self.on_disk(move |intents| intents.releasing(key, &id, &why)).await
+    }
+
     /// One step towards the proven end of a machine that is recorded as being ended; `true` when it is proven.
     pub(super) async fn release_step(&self, key: RecordKey) -> Result<bool> {
-        let intents = &self.surroundings.intents;
-        let Some(record) = intents.get(key)? else { return Ok(true) };
+        let Some(record) = self.on_disk(move |intents| intents.get(key)).await? else { return Ok(true) };
         if !record.is_living() {
             return Ok(true);
         }
@@ -193,14 +209,55 @@ impl Account {
         let IntentPhase::Releasing { compute: id, .. } = record.phase.clone() else { return Ok(false) };
         let look = self.look(&mut record, &id).await;
         // What was seen is kept, whatever the cloud said to it.
-        let kept = intents.observed(&record);
+        let (kept, record) = self.on_disk(move |intents| Ok((intents.observed(&record), record))).await?;
         match look? {
-            Look::Gone => return Ok(!intents.close(&record, Proof::Gone)?.is_living()),
-            Look::Moved(moved) => intents.moved(key, &moved)?,
+            Look::Gone => {
+                let closed = self.on_disk(move |intents| intents.close(&record, Proof::Gone)).await?;
+                return Ok(!closed.is_living());
+            }
+            Look::Moved(moved) => self.on_disk(move |intents| intents.moved(key, &moved.id)).await?,
             Look::NotYet => kept?,
         }
         Ok(false)
     }
+
+    /// Says of an ending that failed, or that nobody waits for any more, what becomes of the machine.
+    fn told(
+        &self,
+        id: &ComputeId,
+        timeout: Duration,
+        ending: Ending,
+        ended: std::result::Result<Result<()>, Elapsed>,
+    ) -> Result<()> {
+        let carried_on = match &ending.recorded {
+            Some(Ok(())) => "its record stays, and `atlas reap` carries it on".to_owned(),
+            Some(Err(error)) => format!("nor could it be recorded that it is to go ({})", error.message()),
+            None => "and nothing is recorded of it: ask again".to_owned(),
+        };
+        match ended {
+            Ok(Err(error)) if ending.recorded.is_some() => {
+                Err(error.context(format!("machine {id} is not proven gone, {carried_on}")))
+            }
+            Ok(outcome) => outcome,
+            Err(_) => {
+                let last = ending.last.map(|error| format!("; the last answer was: {error}")).unwrap_or_default();
+                let waited = crate::duration::format(timeout);
+                Err(Error::timeout(format!("machine {id} is not proven gone after {waited}; {carried_on}{last}"))
+                    .with_provider(self.provider.id())
+                    .with_operation("terminate")
+                    .with_leftover(id.clone()))
+            }
+        }
+    }
+}
+
+/// How far an ending has come, for whoever stops waiting for it.
+#[derive(Debug, Default)]
+struct Ending {
+    /// Whether it is written down that the machine is to go; `None` before it was tried.
+    recorded: Option<Result<()>>,
+    /// What went wrong last, where it may pass.
+    last: Option<Error>,
 }
 
 /// Whether asking again is of no use until somebody has done something about it.

@@ -5,8 +5,9 @@ use std::time::Duration;
 use atlas_auth::Timestamp;
 
 use super::Account;
+use super::evidence::Look;
 use crate::intents::{IntentPhase, Whose};
-use crate::{Compute, ComputeId, ComputeStatus, IntentRecord, Intents, Proof, Result, proof};
+use crate::{Compute, ComputeId, ComputeStatus, IntentRecord, Intents, Proof, RecordKey, Result, proof};
 
 /// What one step found out about a record.
 #[derive(Debug, Clone, PartialEq)]
@@ -40,8 +41,8 @@ impl Account {
     /// The records of this account that no store tracks, oldest first, closed ones of the last day too. Those that cannot
     /// be read are [`Atlas::unreadable`](crate::Atlas::unreadable).
     pub async fn records(&self) -> Result<Vec<IntentRecord>> {
-        let (intents, provider) = (self.surroundings.intents.clone(), self.provider.id().clone());
-        crate::intents::blocking(move || {
+        let provider = self.provider.id().clone();
+        self.on_disk(move |intents| {
             intents.forget_old()?;
             Ok(intents.all()?.into_iter().filter(|record| record.intent.provider == provider).collect())
         })
@@ -50,17 +51,24 @@ impl Account {
 
     /// Takes one step with a record: finds a create whose answer was lost, proves what is gone, goes on ending what is
     /// being ended. Never ends a plain machine that nobody asked to end, unless its spawn failed. Repeats safely; the
-    /// record is read again first.
+    /// record is read again first. A cloud that does not answer within three minutes is a `timeout`.
     ///
-    /// A machine that appears after its record was closed is ended at the second sighting, `grace` after the first; one
-    /// that had seemed to be gone is shown again.
+    /// A machine that appears after its record was closed is ended at the second sighting, `grace` after the first: any of
+    /// a create that never had an answer, otherwise the one that was to be ended. One that had only seemed to be gone, or
+    /// a copy that somebody made, is shown again.
     pub async fn settle(&self, record: &IntentRecord, grace: Duration) -> Result<Settled> {
-        let intents = &self.surroundings.intents;
+        self.step("settle", self.settle_step(record, grace)).await
+    }
+
+    async fn settle_step(&self, record: &IntentRecord, grace: Duration) -> Result<Settled> {
+        let (key, is_open) = (record.key(), record.phase == IntentPhase::Open);
         // Asked before the record is read: a sender writes its answer down before it lets go.
-        if record.phase == IntentPhase::Open && intents.is_being_sent(record.intent.token())? {
+        let token = record.intent.token();
+        if is_open && self.on_disk(move |intents| intents.is_being_sent(token)).await? {
             return Ok(Settled::BeingSent);
         }
-        let Some(mut record) = intents.get(record.key())? else { return Ok(Settled::Closed(Proof::Gone)) };
+        let read = self.on_disk(move |intents| intents.get(key)).await?;
+        let Some(mut record) = read else { return Ok(Settled::Closed(Proof::Gone)) };
         record = self.in_scope(record).await?;
         match record.phase.clone() {
             IntentPhase::Open => self.settle_open(record).await,
@@ -78,14 +86,13 @@ impl Account {
 
     async fn settle_open(&self, mut record: IntentRecord) -> Result<Settled> {
         let token = record.intent.token();
-        let intents = &self.surroundings.intents;
         let found = self.provider.find_spawned(&self.context, token).await?;
         // Several can only be a cloud's duplicate or a human's clone: all bear a plain mark, so all are shown.
-        if let Some(oldest) = self.unheld(found.matches, record.key())?.into_iter().next() {
-            intents.bound(token, &oldest.id).await?;
+        if let Some(oldest) = self.unheld(found.matches, record.key()).await?.into_iter().next() {
+            self.surroundings.intents.bound(token, &oldest.id).await?;
             return Ok(Settled::Plain(Box::new(oldest)));
         }
-        // Its sender is dead, so nothing is sent any more: only what is under way may still land.
+        // Nobody holds its order any more, so nothing is sent any more: only what is under way may still land.
         record.intent.not_after = record.intent.not_after.min(self.now());
         let settled = proof::settled_at(self.provider.traits(), record.intent.not_after);
         record.absence.forget_before(settled);
@@ -93,39 +100,36 @@ impl Account {
             record.absence.unlisted(self.now(), &record.intent.scope, &record.intent.scope);
         }
         if record.absence.proves_absent(settled) {
-            return self.close(&record, Proof::Absent);
+            return self.close(record, Proof::Absent).await;
         }
-        intents.never_after(&record)?;
+        self.on_disk(move |intents| intents.never_after(&record)).await?;
         Ok(Settled::MayLand { until: settled.max(self.now()).plus(proof::LISTINGS_APART) })
     }
 
     async fn settle_bound(&self, mut record: IntentRecord, id: &ComputeId) -> Result<Settled> {
-        let intents = &self.surroundings.intents;
+        let scope = self.provider.scope(&self.context);
         match self.provider.get(&self.context, id).await {
-            Ok(compute) if compute.status == ComputeStatus::Terminated => return self.close(&record, Proof::Gone),
-            Ok(compute) if record.whose(&compute) == Whose::Strangers => return self.close(&record, Proof::Gone),
+            Ok(compute) if compute.status == ComputeStatus::Terminated => return self.close(record, Proof::Gone).await,
+            Ok(compute) if record.whose(&compute) == Whose::Strangers => return self.close(record, Proof::Gone).await,
             Ok(compute) => {
                 record.sees(&compute);
-                intents.observed(&record)?;
+                self.on_disk(move |intents| intents.observed(&record)).await?;
                 return Ok(Settled::Plain(Box::new(compute)));
             }
             Err(error) if error.is_not_found() => {}
             Err(error) => return Err(error),
         }
-        let found = self.provider.find_spawned(&self.context, record.intent.token()).await?;
-        if let Some(moved) = self.unheld(found.matches, record.key())?.into_iter().next() {
-            intents.moved(record.key(), &moved.id)?;
-            return Ok(Settled::Plain(Box::new(moved)));
+        let look = self.missing(&mut record, id, &scope).await?;
+        let (key, seen) = (record.key(), record.clone());
+        self.on_disk(move |intents| intents.observed(&seen)).await?;
+        match look {
+            Look::Gone => self.close(record, Proof::Gone).await,
+            Look::Moved(moved) => {
+                self.follow(key, &moved.id).await?;
+                Ok(Settled::Plain(moved))
+            }
+            Look::NotYet => Ok(Settled::Missing),
         }
-        record.absence.missing(self.now(), &record.intent.scope, &record.intent.scope);
-        if found.complete {
-            record.absence.unlisted(self.now(), &record.intent.scope, &record.intent.scope);
-        }
-        intents.observed(&record)?;
-        if record.absence.proves_gone(self.provider.traits(), record.made_at(), record.read_back) {
-            return self.close(&record, Proof::Gone);
-        }
-        Ok(Settled::Missing)
     }
 
     async fn settle_closed(&self, record: IntentRecord, proof: Proof, grace: Duration) -> Result<Settled> {
@@ -134,27 +138,38 @@ impl Account {
             return Ok(Settled::Closed(proof));
         }
         let found = self.provider.find_spawned(&self.context, record.intent.token()).await?;
-        let Some(late) = self.unheld(found.matches, record.key())?.into_iter().next() else {
-            return Ok(Settled::Closed(proof));
+        let matches = self.unheld(found.matches, record.key()).await?;
+        let ours = matches.iter().find(|compute| record.stands_for(&compute.id)).cloned();
+        let Some(late) = ours else {
+            // A human's copy of a machine that was ended is a plain machine like any other (rule O6).
+            let copy = matches.into_iter().next();
+            return Ok(copy.map_or(Settled::Closed(proof), |copy| Settled::Plain(Box::new(copy))));
         };
-        let intents = &self.surroundings.intents;
         if proof == Proof::Gone && record.receipt.is_none() {
             // Nobody asked to end it: its cloud had only lost sight of it (history 6).
-            intents.moved(record.key(), &late.id)?;
+            self.follow(record.key(), &late.id).await?;
             return Ok(Settled::Plain(Box::new(late)));
         }
-        let first = intents.seen_after_close(record.key(), &late.id)?;
+        let (key, id) = (record.key(), late.id.clone());
+        let first = self.on_disk(move |intents| intents.seen_after_close(key, &id)).await?;
         let due = first.plus(grace);
         if self.now() >= due && first < self.now() {
-            intents.reopen(record.key(), &late.id, "it appeared after its record was closed")?;
+            let why = "it appeared after its record was closed";
+            self.on_disk(move |intents| intents.reopen(key, &late.id, why)).await?;
             return Ok(Settled::Releasing);
         }
         Ok(Settled::SeenAfterClose { compute: Box::new(late), due })
     }
 
+    /// Says that a machine is shown under this id.
+    async fn follow(&self, key: RecordKey, id: &ComputeId) -> Result<()> {
+        let id = id.clone();
+        self.on_disk(move |intents| intents.moved(key, &id)).await
+    }
+
     /// Closes a record, unless another process has carried it on meanwhile; then says how far.
-    fn close(&self, judged: &IntentRecord, proof: Proof) -> Result<Settled> {
-        Ok(match self.surroundings.intents.close(judged, proof)?.phase {
+    async fn close(&self, judged: IntentRecord, proof: Proof) -> Result<Settled> {
+        Ok(match self.on_disk(move |intents| intents.close(&judged, proof)).await?.phase {
             IntentPhase::Closed { proof, .. } => Settled::Closed(proof),
             IntentPhase::Open => Settled::BeingSent,
             IntentPhase::Bound { .. } => Settled::Missing,

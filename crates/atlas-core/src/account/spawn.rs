@@ -4,12 +4,15 @@ use std::time::Duration;
 
 use super::Account;
 use crate::{
-    Auth, Compute, ComputeId, ComputeRequest, Credentials, Effect, Error, ErrorKind, Intent, IntentRecord, Intents,
-    Mark, Proof, Result, SpawnOrder, SpawnToken, Spawned, TokenKind,
+    Auth, Compute, ComputeId, ComputeRequest, Credentials, Effect, Error, ErrorKind, FileIntents, Intent, IntentRecord,
+    Intents, Mark, Proof, Result, SpawnOrder, SpawnToken, Spawned, TokenKind,
 };
 
 /// How long after its intent a create may still be sent.
 const MAY_SEND_FOR: Duration = Duration::from_mins(1);
+
+/// How long the mark of a new machine may take to be read back.
+const READ_BACK: Duration = Duration::from_secs(10);
 
 impl Account {
     /// Rents a machine, and hands out its keys. **Bills until it is terminated.** Never sent twice.
@@ -19,7 +22,9 @@ impl Account {
     /// the future is dropped. A machine that cannot be handed out is ended before this returns.
     pub async fn spawn(&self, request: ComputeRequest, auth: Auth) -> Result<Spawned> {
         let named = |error: Error| error.with_provider(self.provider.id()).with_operation("spawn");
-        self.provider.check(&request).map_err(named)?;
+        // A provider that is a user's own may check nothing.
+        let checked = request.validate().and_then(|()| self.provider.check(&request));
+        checked.and_then(|()| refuse_unsignable(&request, auth)).map_err(named)?;
         let shared = &self.surroundings;
         let token = SpawnToken::generate(TokenKind::Plain, &*shared.entropy);
         let mark = Mark::new(shared.deployment.clone(), shared.installation.clone(), token, request.name.clone());
@@ -30,24 +35,42 @@ impl Account {
         let allow_plain_http = request.allow_plain_http;
         let recorded =
             SpawnOrder::record(&shared.intents, &intent, request, &credentials, self.provider.traits()).await;
-        let order = recorded.map_err(named)?;
-        // Until the answer is recorded, or nobody waits for it any more.
-        let sending = shared.intents.sending(token);
+        // Held by the order: a provider may go on with a clone of it when nobody waits for the answer any more.
+        let order = recorded.map_err(named)?.holding(shared.intents.sending(token));
+        if self.now() > order.not_after() {
+            let late = Error::timeout("the create was to be sent within a minute of its record, and was not");
+            return Err(named(self.failed(&intent, late.with_effect(Effect::NotSent)).await));
+        }
         let compute = match self.provider.spawn(&self.context, &order).await {
             Ok(compute) => compute,
             Err(error) => return Err(self.failed(&intent, error).await),
         };
         let bound = shared.intents.bound(token, &compute.id).await;
-        drop(sending);
+        drop(order);
         let spawned = Spawned::new(compute, credentials).allow_plain_http(allow_plain_http);
         // What cannot be recorded nobody else will ever know of (rule P2).
         let handed_out = bound
             .map_err(|error| error.context("the machine was made and could not be recorded"))
             .and_then(|()| refuse_altered(&spawned.compute, &mark))
             .and_then(|()| refuse_plain_http(&spawned, &spawned.compute));
+        let handed_out = match handed_out {
+            Ok(()) => self.read_back(&spawned.compute.id, &mark).await,
+            refused => refused,
+        };
         match handed_out {
             Ok(()) => Ok(spawned),
             Err(error) => Err(self.undo(&intent, std::slice::from_ref(&spawned.compute.id), named(error)).await),
+        }
+    }
+
+    /// Reads the mark back from where the cloud keeps it: its answer to the create may only echo what it was sent (rule O2).
+    ///
+    /// A machine that is not shown yet, or cannot be read just now, is handed out: a bad mark is no reason to lose it, and
+    /// its id is recorded.
+    async fn read_back(&self, id: &ComputeId, mark: &Mark) -> Result<()> {
+        match tokio::time::timeout(READ_BACK, self.provider.get(&self.context, id)).await {
+            Ok(Ok(compute)) => refuse_altered(&compute, mark),
+            Ok(Err(_)) | Err(_) => Ok(()),
         }
     }
 
@@ -66,11 +89,21 @@ impl Account {
 
     /// Ends machines that cannot be handed out; the error that led here is the one that counts.
     async fn undo(&self, intent: &Intent, machines: &[ComputeId], error: Error) -> Error {
+        // All are recorded before any is ended: who goes away now leaves them to be ended by others.
+        let (all, intent, why, now) = (machines.to_vec(), intent.clone(), error.message().to_owned(), self.now());
+        let recorded = move |intents: &FileIntents| {
+            let record = |id: &ComputeId| {
+                let record = intents.leftover(intent.clone(), id, &why);
+                record.unwrap_or_else(|_| IntentRecord::of_leftover(intent.clone(), id, now))
+            };
+            Ok(all.iter().map(record).collect::<Vec<_>>())
+        };
+        let records = match self.on_disk(recorded).await {
+            Ok(records) => records,
+            Err(stopped) => return error.context(stopped.message()).with_effect(Effect::Unknown),
+        };
         let mut left = Vec::new();
-        for id in machines {
-            // Recorded before anything is awaited: who goes away now leaves it to be ended by others.
-            let record = self.surroundings.intents.leftover(intent.clone(), id, error.message());
-            let record = record.unwrap_or_else(|_| IntentRecord::of_leftover(intent.clone(), id));
+        for (id, record) in machines.iter().zip(records) {
             if let Err(failed) = self.end(record, id, error.message(), Duration::from_mins(1)).await {
                 left.push((id, failed));
             }
@@ -88,13 +121,23 @@ impl Account {
 
 /// A cloud that altered or cut the mark would make an unknown machine of it (rule O2).
 fn refuse_altered(compute: &Compute, mark: &Mark) -> Result<()> {
-    if crate::provider::mark_of(compute).is_some_and(|read| {
+    if compute.mark().is_some_and(|read| {
         read.token == mark.token && read.deployment == mark.deployment && read.installation == mark.installation
     }) {
         return Ok(());
     }
     let message = format!("the cloud altered the mark of machine {}, so it is ended again", compute.id);
     Err(Error::new(ErrorKind::Provider, message).with_effect(Effect::Rejected).with_provider(&compute.provider))
+}
+
+/// A URL is signed for https alone, so over an open line such a machine would be paid for and never reached.
+fn refuse_unsignable(request: &ComputeRequest, auth: Auth) -> Result<()> {
+    if auth == Auth::SignedUrl && request.allow_plain_http {
+        return Err(Error::validation(
+            "no URL is signed for plain http: leave allow_plain_http out, or give the machine a bearer token",
+        ));
+    }
+    Ok(())
 }
 
 /// Refuses, as rule C12 says, to send a key over an open line. Loopback never leaves the machine.

@@ -1,6 +1,7 @@
 //! The seam to the environment (rule S1).
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fmt;
 use std::sync::Arc;
 
@@ -10,16 +11,28 @@ use atlas_auth::Secret;
 #[derive(Clone, Default)]
 pub struct Environment {
     variables: Arc<BTreeMap<String, Secret>>,
+    /// The names of those whose value is no text.
+    unreadable: Arc<Vec<String>>,
 }
 
 impl Environment {
-    /// Those of this process. A name or value that is no UTF-8 is left out.
+    /// Those of this process. One whose value is no UTF-8 is left out, and an error of the configuration if it was meant
+    /// for that.
     #[expect(clippy::disallowed_methods, reason = "this is the seam")]
     pub fn process() -> Self {
-        let readable = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
-            Some((name.into_string().ok()?, value.into_string().ok()?))
-        };
-        Self::from_pairs(std::env::vars_os().filter_map(readable))
+        Self::from_raw(std::env::vars_os())
+    }
+
+    pub(super) fn from_raw(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
+        let (mut pairs, mut unreadable) = (Vec::new(), Vec::new());
+        for (name, value) in variables {
+            match (name.into_string(), value.into_string()) {
+                (Ok(name), Ok(value)) => pairs.push((name, value)),
+                (Ok(name), Err(_)) => unreadable.push(name),
+                (Err(_), _) => {}
+            }
+        }
+        Self { unreadable: Arc::new(unreadable), ..Self::from_pairs(pairs) }
     }
 
     /// None at all.
@@ -30,7 +43,7 @@ impl Environment {
     /// These.
     pub fn from_pairs<N: Into<String>, V: Into<Secret>>(pairs: impl IntoIterator<Item = (N, V)>) -> Self {
         let variables = pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
-        Self { variables: Arc::new(variables) }
+        Self { variables: Arc::new(variables), unreadable: Arc::default() }
     }
 
     /// One of them; it may be set to nothing.
@@ -41,6 +54,11 @@ impl Environment {
     /// One of them, if there is something in it.
     pub fn get_filled(&self, name: &str) -> Option<&str> {
         self.get(name).filter(|value| !value.is_empty())
+    }
+
+    /// The names of variables that are set to what is no text.
+    pub(super) fn unreadable(&self) -> impl Iterator<Item = &str> {
+        self.unreadable.iter().map(String::as_str)
     }
 
     /// All names, in order.

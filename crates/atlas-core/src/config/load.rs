@@ -6,6 +6,9 @@ use super::values::Values;
 use super::{Config, Environment, File, yaml};
 use crate::{Error, Result, files};
 
+/// The most that is read of it. Whoever points at more has pointed at the wrong thing.
+const LIMIT: u64 = 1024 * 1024;
+
 /// The file's name.
 const NAME: &str = "atlas.yaml";
 
@@ -45,7 +48,7 @@ fn find(environment: &Environment, explicit: Option<&Path>, start_dir: &Path) ->
 
 fn read(path: &Path, environment: &Environment) -> Result<Values> {
     let failed = |why: String| Error::validation(format!("cannot read the configuration {}: {why}", path.display()));
-    let bytes = match files::read(path) {
+    let bytes = match files::read_at_most(path, LIMIT) {
         Ok(Some(bytes)) => bytes,
         Ok(None) => return Err(failed("there is no such file; write it, or name another".to_owned())),
         Err(_) if path.is_dir() => return Err(failed("it is a folder; name the file in it".to_owned())),

@@ -41,7 +41,7 @@ pub use settings::{
     AlienPolicy, FlySettings, Lifetime, MissingVariable, OrchestratorSettings, ProviderEntry, StoreSetting,
 };
 
-use crate::{Deployment, ProviderFactory, ProviderId, Result, Settings};
+use crate::{Deployment, Error, ProviderFactory, ProviderId, Result, Settings};
 use values::Values;
 
 /// What an installation of Atlas is told. Every value that may be a secret is one, so `Debug` shows none.
@@ -120,6 +120,39 @@ impl Config {
     pub fn missing(&self) -> Vec<MissingVariable> {
         let keys = ["master_key"].into_iter().chain(self.values.below("providers")).chain(self.values.below("fly"));
         keys.filter_map(|path| self.values.missing(path)).collect()
+    }
+
+    /// Refuses names that can only be slips of the pen, given the kinds of cloud that are built in: an account that only
+    /// variables name, without a kind, and an account to look for aliens at that does not exist.
+    pub(crate) fn check_names(&self, is_kind: impl Fn(&str) -> bool) -> Result<()> {
+        let is_kind = |name: &str| is_kind(name) || schema::KINDS.contains(&name);
+        for (id, entry) in &self.providers {
+            let path = format!("providers.{id}");
+            let given = self.values.below(&path).first().map(|path| self.values.place(path));
+            if let Some(place) = given.filter(|_| entry.kind == id.as_str() && !is_kind(&entry.kind))
+                && !self.values.names_in_file(&path)
+            {
+                return Err(Error::validation(format!(
+                    "the variable {place}: no account and no kind of cloud is called \"{id}\"; if it is a new account, \
+                     set its kind with ATLAS_PROVIDERS__{}__KIND",
+                    id.as_str().to_ascii_uppercase()
+                )));
+            }
+        }
+        let watched = self.orchestrator.reap_providers.iter().flatten();
+        match watched.filter(|id| !self.providers.contains_key(*id)).find(|id| !is_kind(id.as_str())) {
+            None => Ok(()),
+            Some(id) => Err(Error::validation(format!(
+                "{}: reap_providers names \"{id}\", and no account is called so",
+                self.values.place("orchestrator.reap_providers")
+            ))),
+        }
+    }
+
+    /// Where an account's kind is given.
+    pub(crate) fn place_of_kind(&self, id: &ProviderId) -> String {
+        let kind = format!("providers.{id}.kind");
+        self.values.place(if self.values.get(&kind).is_some() { &kind } else { &kind[..kind.len() - ".kind".len()] })
     }
 
     fn path_of(&self, id: &ProviderId, setting: &str) -> String {

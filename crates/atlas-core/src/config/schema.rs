@@ -74,6 +74,9 @@ pub(super) static ROOT: Shape = Shape::Keys(&[
     ),
 ]);
 
+/// The kinds of cloud whose names Atlas gives, built in here or not.
+pub(super) const KINDS: [&str; 6] = ["runpod", "fly", "lambda_labs", "vast", "local", "mock"];
+
 /// One account: what any built-in kind knows. Each kind refuses what is another's; one of a user's own takes `settings`.
 static PROVIDER: Shape = Shape::Keys(&[
     ("kind", Shape::Leaf(Leaf::Account)),

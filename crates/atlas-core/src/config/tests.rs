@@ -37,7 +37,7 @@ impl ProviderFactory for Cloud {
     }
 
     fn build(&self, _: &ProviderId, _: &Settings, _: &BuildContext) -> Result<Arc<dyn Provider>> {
-        Err(crate::Error::unsupported("a test builds none"))
+        Err(Error::unsupported("a test builds none"))
     }
 }
 

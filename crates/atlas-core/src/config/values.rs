@@ -38,6 +38,13 @@ impl Values {
     /// Lays the `ATLAS_…` variables over them. One that can only be meant for the configuration and is no key of it is an
     /// error; one that may be somebody else's (without `__`, and no known key) is left alone, and so is an empty one.
     pub(super) fn overlaid(mut self, environment: &Environment) -> Result<Self> {
+        for variable in environment.unreadable() {
+            let Some(name) = variable.strip_prefix("ATLAS_") else { continue };
+            let segments = segments(name);
+            if name == "CONFIG" || segments.len() > 1 || ROOT.below(&segments[0]).is_ok() {
+                return Err(wrong(variable, "its value is no UTF-8 text"));
+            }
+        }
         for variable in environment.names() {
             let Some(name) = variable.strip_prefix("ATLAS_") else { continue };
             let segments = segments(name);
@@ -93,6 +100,13 @@ impl Values {
     /// Whether the text at `path` comes from the file, so that a relative path in it is relative to the file.
     pub(super) fn is_from_file(&self, path: &str) -> bool {
         !self.from_variables.contains_key(path) && self.from_file.contains_key(path)
+    }
+
+    /// Whether anything at or below `path` comes from the file.
+    pub(super) fn names_in_file(&self, path: &str) -> bool {
+        self.from_file
+            .keys()
+            .any(|key| key.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')))
     }
 
     /// The file.

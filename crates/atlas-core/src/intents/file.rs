@@ -71,10 +71,10 @@ impl FileIntents {
         FileLock::try_acquire(&path).map(|lock| lock.is_none()).map_err(|cause| files::error("lock", &path, &cause))
     }
 
-    /// Says that nobody sends under this token any more, at the latest when what it returns is dropped: with the future
-    /// of a spawn, for instance, that nobody waits for.
-    pub(crate) fn sending(&self, token: SpawnToken) -> Sending<'_> {
-        Sending { intents: self, token }
+    /// Says that nobody sends under this token any more when what it returns is dropped: with the order, by whoever holds
+    /// it last.
+    pub(crate) fn sending(&self, token: SpawnToken) -> Sending {
+        Sending { intents: self.clone(), token }
     }
 
     /// Says that nothing will be sent any more under this token by this process.
@@ -94,43 +94,64 @@ impl FileIntents {
     /// Says that a machine which was just read is being ended, whatever the records said of it before: a receipt of who
     /// was ended and why. Takes its own record, a closed one too, else the open one of its token, else makes one.
     pub fn take_over(&self, intent: Intent, compute: &Compute, why: &str) -> Result<IntentRecord> {
-        let unmarked = crate::provider::mark_of(compute).is_none();
-        self.release_recorded(intent, &compute.id, why, |record| {
+        let (now, unmarked) = (self.clock.now(), compute.mark().is_none());
+        self.recorded(intent, &compute.id, |record, is_new| {
+            record.release_for(&compute.id, why, now);
+            record.sees(compute);
             record.unmarked = unmarked;
-            record.read_back = true;
+            record.bound_at.get_or_insert(now);
+            record.taken_over |= is_new;
         })
     }
 
-    /// Says that a machine which its create left over is being ended. Nobody has read it, and it may bear no mark.
+    /// Says that a machine which its create left over is being ended. Nobody has read it, and it may bear no mark; that it
+    /// is there its cloud has said only now, so its settle window begins now.
     pub fn leftover(&self, intent: Intent, compute: &ComputeId, why: &str) -> Result<IntentRecord> {
-        self.release_recorded(intent, compute, why, |record| record.unmarked = true)
+        let now = self.clock.now();
+        self.recorded(intent, compute, |record, _| {
+            record.release_for(compute, why, now);
+            record.unmarked = true;
+            record.bound_at.get_or_insert(now);
+        })
     }
 
-    fn release_recorded(
+    /// Writes a receipt for what was done to a machine that was just read and goes on living. A record of its own that is
+    /// there already stands.
+    pub fn receipt(&self, intent: Intent, compute: &Compute, why: &str) -> Result<IntentRecord> {
+        let (now, unmarked) = (self.clock.now(), compute.mark().is_none());
+        self.recorded(intent, &compute.id, |record, is_new| {
+            if is_new {
+                record.bind(&compute.id, now);
+                record.unmarked = unmarked;
+                record.taken_over = true;
+            }
+            record.sees(compute);
+            record.receipt = Some(why.to_owned());
+        })
+    }
+
+    /// Changes the record of this machine: its own, a closed one too, else the open one of its token, else a new one.
+    fn recorded(
         &self,
         intent: Intent,
         compute: &ComputeId,
-        why: &str,
-        change: impl FnOnce(&mut IntentRecord),
+        change: impl FnOnce(&mut IntentRecord, bool),
     ) -> Result<IntentRecord> {
         files::make_private_dir(&self.folder).map_err(|cause| files::error("make", &self.folder, &cause))?;
         let _lock = self.lock()?;
         let mut key = RecordKey::from(intent.token());
-        let mut record = loop {
+        let (mut record, is_new) = loop {
             match read(&self.path(key)) {
-                Ok(None) => break IntentRecord::made_to_end(intent, key),
-                Ok(Some(record)) if record.compute.as_ref() == Some(compute) => break record,
-                Ok(Some(record)) if record.phase == IntentPhase::Open => break record,
+                Ok(None) => break (IntentRecord::twin(intent, key), true),
+                Ok(Some(record)) if record.compute.as_ref() == Some(compute) => break (record, false),
+                Ok(Some(record)) if record.phase == IntentPhase::Open => break (record, false),
                 Ok(Some(_)) => key.twin = key.twin.saturating_add(1),
                 // Left untouched, and no reason to let the machine bill on.
                 Err(error) if error.kind() == ErrorKind::Decode => key.twin = key.twin.saturating_add(1),
                 Err(error) => return Err(error),
             }
         };
-        change(&mut record);
-        if !matches!(record.phase, IntentPhase::Releasing { .. }) {
-            record.release(compute, why, self.clock.now());
-        }
+        change(&mut record, is_new);
         write(&self.path(key), &record)?;
         Ok(record)
     }
@@ -152,6 +173,8 @@ impl FileIntents {
                 record.absence = judged.absence.clone();
                 record.read_back = judged.read_back;
                 record.unmarked = judged.unmarked;
+                record.seen_as.clone_from(&judged.seen_as);
+                record.copies.clone_from(&judged.copies);
             }
         })
     }
@@ -201,9 +224,11 @@ impl FileIntents {
         Ok(())
     }
 
-    /// Forgets what has been closed for a day, and not been seen since.
+    /// Forgets what has been closed for a day, and not been seen since, and what writers that died left behind.
     pub fn forget_old(&self) -> Result<()> {
         let now = self.clock.now();
+        files::sweep(&self.folder, now.minus(KEEP_CLOSED).to_system())
+            .map_err(|cause| files::error("sweep", &self.folder, &cause))?;
         let is_old = |record: &IntentRecord| match record.phase {
             IntentPhase::Closed { at, .. } => {
                 let seen = record.seen_after_close.as_ref().map_or(at, |sighting| sighting.at);
@@ -271,12 +296,12 @@ impl FileIntents {
 
 /// A create that is being sent. Dropping it says that nobody sends it any more.
 #[derive(Debug)]
-pub(crate) struct Sending<'a> {
-    intents: &'a FileIntents,
+pub(crate) struct Sending {
+    intents: FileIntents,
     token: SpawnToken,
 }
 
-impl Drop for Sending<'_> {
+impl Drop for Sending {
     fn drop(&mut self) {
         self.intents.sent(self.token);
     }

@@ -17,9 +17,9 @@ use atlas_auth::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use file::FileIntents;
-pub(crate) use file::blocking;
+pub(crate) use file::{Sending, blocking};
 pub(crate) use record::Whose;
-pub use record::{IntentPhase, IntentRecord, RecordKey, Sighting};
+pub use record::{IntentPhase, IntentRecord, RecordKey, SeenAs, Sighting};
 pub use unreadable::UnreadableIntent;
 
 use crate::{ComputeId, Mark, Money, ProviderId, Result, Scope, SpawnToken};

@@ -82,6 +82,25 @@ pub struct Sighting {
     pub at: Timestamp,
 }
 
+/// How a machine looked: what tells it, where it bears no mark, from one that was given its id later.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct SeenAs {
+    /// Its name.
+    pub name: Option<String>,
+    /// When its cloud says that it was made.
+    pub created_at: Option<Timestamp>,
+}
+
+impl SeenAs {
+    /// Whether nothing that both tell speaks against its being the same machine.
+    fn may_be(&self, compute: &Compute) -> bool {
+        let names = self.name.as_ref().zip(compute.name.as_ref());
+        let births = self.created_at.zip(compute.created_at);
+        names.is_none_or(|(before, now)| before == now) && births.is_none_or(|(before, now)| before == now)
+    }
+}
+
 /// One file's content.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -98,19 +117,26 @@ pub struct IntentRecord {
     /// The machine that it became, kept after it is closed.
     #[serde(default)]
     pub compute: Option<ComputeId>,
-    /// When its create was answered.
+    /// When its create was answered with this machine; `None` for one of which nobody ever heard.
     #[serde(default)]
     pub bound_at: Option<Timestamp>,
+    /// Other machines that bore its token while it was there to be seen, on a cloud that moves machines: it has become none
+    /// of them. `None` while nobody has looked.
+    #[serde(default)]
+    pub copies: Option<Vec<ComputeId>>,
     /// Whether a read ever showed the machine: before that, a not-found may only mean that it is new (rule P4).
     #[serde(default)]
     pub read_back: bool,
     /// Whether the machine does not bear its mark, so that it is known by its id alone.
     #[serde(default)]
     pub unmarked: bool,
+    /// How the machine looked when it was last read.
+    #[serde(default)]
+    pub seen_as: Option<SeenAs>,
     /// Whether no create of this record made the machine: it was there, and was to be ended.
     #[serde(default)]
     pub taken_over: bool,
-    /// Why it was ended and who asked, kept after it is closed; `None` while nobody has asked.
+    /// Why it was ended, or stopped by force, and who asked, kept after it is closed; `None` while nobody has asked.
     #[serde(default)]
     pub receipt: Option<String>,
     /// The machine of it that was first seen after it had been closed.
@@ -139,8 +165,10 @@ impl IntentRecord {
             absence: Absence::new(),
             compute,
             bound_at: None,
+            copies: None,
             read_back: false,
             unmarked: false,
+            seen_as: None,
             taken_over: false,
             receipt: None,
             seen_after_close: None,
@@ -148,18 +176,17 @@ impl IntentRecord {
     }
 
     /// The record of a machine that its create left over, made where the disk takes none.
-    pub(crate) fn of_leftover(intent: Intent, compute: &ComputeId) -> Self {
-        let phase = IntentPhase::Bound { compute: compute.clone() };
-        let mut record = Self::new(intent, phase, Some(compute.clone()));
+    pub(crate) fn of_leftover(intent: Intent, compute: &ComputeId, at: Timestamp) -> Self {
+        let mut record = Self::new(intent, IntentPhase::Open, None);
+        record.bind(compute, at);
         record.unmarked = true;
         record
     }
 
-    /// The record of a machine that no create of its own made, before its ending is written into it.
-    pub(super) fn made_to_end(intent: Intent, key: RecordKey) -> Self {
+    /// The record of a further machine of a create, before its ending is written into it.
+    pub(super) fn twin(intent: Intent, key: RecordKey) -> Self {
         let mut record = Self::new(intent, IntentPhase::Open, None);
         record.twin = key.twin;
-        record.taken_over = true;
         record
     }
 
@@ -173,6 +200,12 @@ impl IntentRecord {
         !matches!(self.phase, IntentPhase::Closed { .. })
     }
 
+    /// Whether the record alone says whose its machine is: one that was made under it, or is being ended already, or was.
+    /// The receipt for a stranger's machine is no permission to end it.
+    pub(crate) fn goes_by_its_word(&self) -> bool {
+        !(self.taken_over && matches!(self.phase, IntentPhase::Bound { .. }))
+    }
+
     /// From when on its settle window counts.
     pub(crate) fn made_at(&self) -> Timestamp {
         self.bound_at.unwrap_or(self.intent.opened_at)
@@ -180,19 +213,30 @@ impl IntentRecord {
 
     /// Whose machine a read under the recorded id shows.
     pub(crate) fn whose(&self, compute: &Compute) -> Whose {
-        match crate::provider::mark_of(compute) {
+        match compute.mark() {
             Some(mark) if mark.token == self.intent.token() => Whose::Ours,
             Some(_) => Whose::Strangers,
-            None if self.unmarked || compute.name.is_none() => Whose::Ours,
+            // Known by its id alone, as long as it looks as it did: clouds use ids again.
+            None if self.unmarked || compute.name.is_none() => match &self.seen_as {
+                Some(seen) if !seen.may_be(compute) => Whose::Unclear,
+                _ => Whose::Ours,
+            },
             None => Whose::Unclear,
         }
+    }
+
+    /// Whether a machine that bears its token is what it was opened for. All of a create that was never answered is. Once it
+    /// was, another machine of the token can only be a copy: its maker may be using it.
+    pub(crate) fn stands_for(&self, compute: &ComputeId) -> bool {
+        self.bound_at.is_none() || self.compute.as_ref() == Some(compute)
     }
 
     /// A read showed its machine: whatever spoke for its absence is void.
     pub(crate) fn sees(&mut self, compute: &Compute) {
         self.absence.seen();
         self.read_back = true;
-        if crate::provider::mark_of(compute).is_some() {
+        self.seen_as = Some(SeenAs { name: compute.name.clone(), created_at: compute.created_at });
+        if compute.mark().is_some() {
             self.unmarked = false;
         }
     }
@@ -212,6 +256,13 @@ impl IntentRecord {
         self.receipt = Some(why.to_owned());
         self.absence = Absence::new();
         self.seen_after_close = None;
+    }
+
+    /// As [`release`](Self::release), unless it is being ended already: the first reason stands.
+    pub(super) fn release_for(&mut self, compute: &ComputeId, why: &str, since: Timestamp) {
+        if !matches!(self.phase, IntentPhase::Releasing { .. }) {
+            self.release(compute, why, since);
+        }
     }
 
     /// The cloud moved the machine to another id, or shows again what seemed to be gone.

@@ -34,6 +34,18 @@ pub enum ComputeStatus {
 }
 
 impl ComputeStatus {
+    /// All that this version has a word for.
+    pub const KNOWN: [Self; 8] = [
+        Self::Starting,
+        Self::Running,
+        Self::Stopping,
+        Self::Stopped,
+        Self::Exited,
+        Self::Failed,
+        Self::Terminating,
+        Self::Terminated,
+    ];
+
     /// The word for it in `--json` and in filters.
     pub fn as_str(&self) -> &str {
         match self {
@@ -59,17 +71,7 @@ impl ComputeStatus {
 
     /// Reads a word; one that is not known is kept.
     pub fn from_word(word: &str) -> Self {
-        match word {
-            "starting" => Self::Starting,
-            "running" => Self::Running,
-            "stopping" => Self::Stopping,
-            "stopped" => Self::Stopped,
-            "exited" => Self::Exited,
-            "failed" => Self::Failed,
-            "terminating" => Self::Terminating,
-            "terminated" => Self::Terminated,
-            other => Self::Other(other.to_owned()),
-        }
+        Self::KNOWN.into_iter().find(|known| known.as_str() == word).unwrap_or_else(|| Self::Other(word.to_owned()))
     }
 }
 
@@ -126,7 +128,7 @@ pub struct Compute {
     pub exit_code: Option<i32>,
     /// The cloud's own answer, less secrets and environment.
     pub raw: Value,
-    /// The mark that it bears, read from its name or its environment.
+    /// The mark that its provider has read from elsewhere than its name. Ask [`mark`](Self::mark()) which one it bears.
     #[serde(skip)]
     pub mark: Option<Mark>,
 }
@@ -163,6 +165,11 @@ impl Compute {
         }
         self.name = Some(name);
         self
+    }
+
+    /// The mark that it bears, in its name if nowhere else.
+    pub fn mark(&self) -> Option<Mark> {
+        self.mark.clone().or_else(|| self.name.as_deref().and_then(Mark::read))
     }
 
     /// The first http port, on which readiness is asked.

@@ -1,7 +1,6 @@
 //! Which machines a listing shall show.
 
 use super::compute::{Compute, ComputeStatus};
-use crate::Mark;
 
 /// Which machines a listing shall show. The default shows all of them: stopped ones and those of others too.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -37,6 +36,6 @@ impl ComputeFilter {
             && contains(&self.name, compute.name.as_ref())
             && equals(&self.region, compute.region.as_ref())
             && equals(&self.gpu, compute.gpu_type.as_ref())
-            && (!self.marked || compute.mark.is_some() || compute.name.as_deref().and_then(Mark::read).is_some())
+            && (!self.marked || compute.mark().is_some())
     }
 }

@@ -205,14 +205,17 @@ async fn killed_at_any_moment_no_process_is_forgotten() {
     assert_eq!(ground.remains(), [last.id.as_str()]);
 }
 
-/// The command lines of the supervisors that run for machines in this folder. One that finds its folder gone leaves
-/// within moments.
+/// The command lines of the supervisors and keepers that run for machines in this folder. One that finds its folder
+/// gone leaves within moments.
 fn supervisors_in(folder: &Path) -> Vec<String> {
     let find = || -> Vec<String> {
         let processes = std::fs::read_dir("/proc").unwrap().filter_map(|entry| Some(entry.ok()?.path()));
         let lines = processes.filter_map(|path| std::fs::read(path.join("cmdline")).ok());
         let lines = lines.map(|line| String::from_utf8_lossy(&line).replace('\0', " "));
-        lines.filter(|line| line.contains("__pod run") && line.contains(folder.to_str().unwrap())).collect()
+        lines
+            .filter(|line| line.contains("__pod run") || line.contains("__pod supervise"))
+            .filter(|line| line.contains(folder.to_str().unwrap()))
+            .collect()
     };
     for _ in 0..200 {
         if find().is_empty() {

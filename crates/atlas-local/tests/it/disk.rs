@@ -137,3 +137,44 @@ async fn what_a_command_made_unremovable_is_removed() {
     terminate(&local, &compute.id).await.unwrap();
     assert_eq!(ground.remains(), [] as [String; 0]);
 }
+
+/// A folder that nothing can be written into any more, though what runs there still has files open for writing.
+struct ReadOnly(PathBuf);
+
+impl ReadOnly {
+    fn over(path: &Path) -> Option<Self> {
+        let mount = |words: &[&str]| Command::new("mount").args(words).arg(path).output();
+        let text = path.to_str().unwrap();
+        if mount(&["--bind", text]).is_ok_and(|output| output.status.success()) {
+            let readonly = Self(path.to_owned());
+            assert!(mount(&["-o", "remount,ro,bind"]).unwrap().status.success());
+            return Some(readonly);
+        }
+        let _ = writeln!(std::io::stderr(), "SKIPPED: no folder can be mounted here; a read-only one was not tried");
+        None
+    }
+}
+
+impl Drop for ReadOnly {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("--lazy").arg(&self.0).status();
+    }
+}
+
+#[tokio::test]
+async fn p15_a_disk_that_turned_read_only_hides_no_machine_and_keeps_none_alive() {
+    let ground = Ground::new();
+    let local = ground.local();
+    let compute = spawn(&local, shell("echo hello; exec sleep 1000")).await.unwrap();
+    let Some(readonly) = ReadOnly::over(ground.state_dir()) else { return };
+    let other = ground.local();
+    assert_eq!(get(&other, &compute.id).await.unwrap().status, ComputeStatus::Running);
+    assert_eq!(list(&other).await.unwrap().len(), 1);
+    // Its processes are ended; that its folder cannot go is said.
+    let error = terminate(&other, &compute.id).await.unwrap_err();
+    assert!(error.to_string().contains("Read-only"), "{error}");
+    assert_no_process(&compute.id);
+    drop(readonly);
+    terminate(&other, &compute.id).await.unwrap();
+    assert_eq!(ground.remains(), [] as [String; 0]);
+}

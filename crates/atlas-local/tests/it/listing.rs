@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use atlas_core::{CallContext, ComputeFilter, ComputeStatus, ErrorKind, GoneRule, Provider};
+use atlas_core::{CallContext, ComputeFilter, ComputeStatus, GoneRule, Provider};
 
 use crate::support::*;
 
@@ -54,7 +54,7 @@ async fn twenty_at_once_are_twenty_machines() {
 }
 
 #[tokio::test]
-async fn a_folder_that_cannot_be_understood_is_an_error_and_can_be_terminated() {
+async fn c3_a_folder_that_cannot_be_understood_is_listed_as_failed_and_can_be_terminated() {
     let ground = Ground::new();
     let local = ground.local();
     let good = spawn(&local, sleeper()).await.unwrap();
@@ -70,13 +70,44 @@ async fn a_folder_that_cannot_be_understood_is_an_error_and_can_be_terminated() 
             Some(content) => std::fs::write(&record, content).unwrap(),
             None => std::fs::remove_file(&record).unwrap(),
         }
-        let error = list(&local).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Decode);
-        assert!(error.to_string().contains(words) && error.to_string().contains(spoilt.id.as_str()), "{error}");
+        let mut listed = list(&local).await.unwrap();
+        listed.retain(|compute| compute.id != good.id);
+        let [shown] = &listed[..] else { panic!("it is hidden") };
+        assert_eq!((&shown.id, &shown.status, &shown.mark), (&spoilt.id, &ComputeStatus::Failed, &None));
+        assert!(shown.raw["problem"].as_str().unwrap().contains(words), "{}", shown.raw);
+        assert_eq!(*shown, get(&local, &spoilt.id).await.unwrap());
+        // It may be any machine, so no other is proven absent meanwhile.
+        let found = local.find_spawned(&CallContext::new(), good.mark.as_ref().unwrap().token).await.unwrap();
+        assert_eq!((found.matches.len(), found.complete), (1, false));
     }
     terminate(&local, &spoilt.id).await.unwrap();
     assert_no_process(&spoilt.id);
     assert_eq!(list(&local).await.unwrap(), [good]);
+}
+
+#[tokio::test]
+async fn what_runs_under_a_spoilt_report_is_shown_and_ended() {
+    let ground = Ground::new();
+    let local = ground.local();
+    let compute = spawn(&local, sleeper()).await.unwrap();
+    std::fs::write(ground.machine_folder(&compute.id).join("pod.json"), "{").unwrap();
+    let shown = get(&local, &compute.id).await.unwrap();
+    assert_eq!((shown.status, shown.mark), (ComputeStatus::Failed, compute.mark.clone()));
+    terminate(&local, &compute.id).await.unwrap();
+    assert_no_process(&compute.id);
+    assert_eq!(ground.remains(), [] as [String; 0]);
+}
+
+#[tokio::test]
+async fn an_empty_folder_is_shown_and_removed() {
+    let ground = Ground::new();
+    let local = ground.local();
+    let id = atlas_core::ComputeId::new("m-aaaaaaaaaa");
+    spawn(&local, sleeper()).await.unwrap();
+    std::fs::create_dir(ground.machine_folder(&id)).unwrap();
+    assert_eq!(get(&local, &id).await.unwrap().status, ComputeStatus::Failed);
+    terminate(&local, &id).await.unwrap();
+    assert!(get(&local, &id).await.unwrap_err().is_not_found());
 }
 
 #[tokio::test]

@@ -5,7 +5,6 @@
 //! its own caller.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use atlas_core::proof::Absence;
 use atlas_core::{
@@ -13,8 +12,8 @@ use atlas_core::{
     SpawnToken, TokenKind, probe,
 };
 
-use super::Held;
 use super::intents::StoreIntents;
+use super::{Held, twin_of};
 use crate::books::{Expect, Read};
 use crate::events::{Event, What};
 use crate::inner::{Inner, Keys};
@@ -39,10 +38,21 @@ pub(crate) async fn create(inner: &Arc<Inner>, held: &Held, session: Read<Sessio
         inner.end_untouched(session.record.id, leave.left, &receipt).await?;
         return Ok(());
     }
-    if leave.is_some() || matches!(session.record.phase, SessionPhase::Waiting { wait: Wait::Answer }) {
-        // Its rental finds out what became of the create, and nothing is rented for who has left: only the end counts.
-        let over = leave.map(|leave| inner.now().plus(leave.remains()));
-        let due = session.record.deadline().into_iter().chain(over).min();
+    let waits = match &session.record.phase {
+        // Its rental finds out what became of the create; here only the deadline counts.
+        SessionPhase::Waiting { wait: Wait::Answer } => true,
+        SessionPhase::Waiting { wait: Wait::Pause { until, .. } } => *until > inner.now(),
+        _ => false,
+    };
+    if waits || leave.is_some() {
+        // Nothing is rented for who has left: only the end counts.
+        let due = match leave {
+            Some(leave) => {
+                let over = inner.now().plus(leave.remains());
+                Some(session.record.deadline().map_or(over, |deadline| deadline.min(over)))
+            }
+            None => inner.session_due(&session.record),
+        };
         let change = inner.books.change().under(&held.key, held.fence);
         change.session(&session.record, Expect::At(session.version), due).commit().await?;
         return Ok(());
@@ -133,7 +143,7 @@ fn check_answer(
     let refuse = |message: String| {
         Err(atlas_core::Error::validation(message).with_effect(Effect::Rejected).with_leftover(compute.id.clone()))
     };
-    if compute.mark.as_ref().is_none_or(|mark| {
+    if compute.mark().is_none_or(|mark| {
         mark.token != order.token()
             || mark.deployment != order.mark().deployment
             || mark.installation != order.mark().installation
@@ -153,15 +163,18 @@ fn check_answer(
 }
 
 /// Writes what became of a create. Nothing may be lost here: what cannot be written is undone.
+///
+/// But not while the orchestrator closes: then the store is refused to this process because the next one has it or will,
+/// and that one may have found the machine by its token and be serving it.
 async fn record_answer(
     inner: &Arc<Inner>,
     provider: &Arc<dyn Provider>,
     token: SpawnToken,
     answer: atlas_core::Result<Compute>,
 ) {
-    let machine = match &answer {
-        Ok(compute) => Some(compute.id.clone()),
-        Err(error) => error.leftovers().first().cloned(),
+    let machines = match &answer {
+        Ok(compute) => vec![compute.id.clone()],
+        Err(error) => error.leftovers().to_vec(),
     };
     for attempt in 0..WRITE_TRIES {
         match write_answer(inner, token, &answer).await {
@@ -173,11 +186,16 @@ async fn record_answer(
             }
         }
     }
-    let Some(machine) = machine else { return };
+    if inner.closing.is_cancelled() {
+        tracing::warn!(rental = %token, "closed before a create could be recorded: the next opening finds it");
+        return;
+    }
     // The rental stays open on disk: whoever reads it next searches for the token, and proves or ends what it finds.
-    let ended = inner.bounded(provider.terminate(&inner.call(), &machine)).await;
-    tracing::error!(rental = %token, compute = %machine, ended = ended.is_ok(),
-        "a machine whose rental cannot be written was told to end");
+    for machine in machines {
+        let ended = inner.bounded(provider.terminate(&inner.call(), &machine)).await;
+        tracing::error!(rental = %token, compute = %machine, ended = ended.is_ok(),
+            "a machine whose rental cannot be written was told to end");
+    }
 }
 
 pub(super) async fn write_answer(
@@ -199,7 +217,7 @@ pub(super) async fn write_answer(
     match answer {
         Ok(compute) => {
             bind(&mut rental, &compute.id, compute.cost_per_hour, now);
-            rental.was_marked = compute.mark.is_some();
+            rental.was_marked = compute.mark().is_some();
             if let Some(session) = session.as_mut()
                 && hold(inner, &mut session.record, &rental)
             {
@@ -208,9 +226,14 @@ pub(super) async fn write_answer(
             }
         }
         Err(error) if !error.leftovers().is_empty() => {
-            // Something exists all the same: it is bound so that it can be ended by its id.
-            if let Some(leftover) = error.leftovers().first() {
-                bind(&mut rental, leftover, None, now);
+            // Something exists all the same: each is bound, the further ones to twins, so that it is ended by its id.
+            for (twin, leftover) in (0..).zip(error.leftovers()) {
+                if twin == 0 {
+                    bind(&mut rental, leftover, None, now);
+                } else {
+                    let twin = twin_of(&rental, twin, leftover, None, now);
+                    change = change.rental(&twin, Expect::New, Some(now));
+                }
             }
             rental.last_error = Some(error.to_string());
             if let Some(read) = session.as_mut() {
@@ -227,11 +250,11 @@ pub(super) async fn write_answer(
             if rental::step(rental.state(), rental::Input::NothingMade).0 == rental::State::Closed {
                 rental.close(proof, now);
             }
-            due = now.plus(inner.policy.remember);
             if let Some(read) = session.as_mut() {
+                let lived = read.record.is_living();
                 read.record.lose(&rental, now);
                 change = settle_refusal(inner, change, &mut read.record, error);
-                if !read.record.is_living() {
+                if lived && !read.record.is_living() {
                     failed = Some(error);
                 }
             }
@@ -239,15 +262,13 @@ pub(super) async fn write_answer(
         // Nobody knows: the rental stays open, and a search finds out.
         Err(error) => rental.failed(error),
     }
+    if matches!(rental.phase, RentalPhase::Closed { .. }) {
+        due = now.plus(inner.policy.remember);
+    }
     change = change.rental(&rental, Expect::At(version), Some(due));
     if let Some(read) = &mut session {
         change = inner.add_finish(change, &mut read.record);
-        let due = if failed.is_none() && matches!(read.record.phase, SessionPhase::Waiting { wait: Wait::Pause { .. } })
-        {
-            Some(now.plus(refusal_pause(inner, &read.record, answer.as_ref().err())))
-        } else {
-            inner.session_due(&read.record)
-        };
+        let due = inner.session_due(&read.record);
         change = change.session(&read.record, Expect::At(read.version), due);
     }
     change.commit().await?;
@@ -262,8 +283,15 @@ pub(super) async fn write_answer(
 
 /// Binds a rental to its machine.
 pub(super) fn bind(rental: &mut RentalRecord, compute: &ComputeId, price: Option<Money>, now: atlas_auth::Timestamp) {
+    if let RentalPhase::Closed { at, .. } = rental.phase {
+        // Closed by hand while its create was under way: there is a machine after all, and nobody's.
+        let evidence = format!("its create was answered with machine {compute} after it was closed");
+        rental.accrual.reopen(at);
+        rental.phase = RentalPhase::Releasing { receipt: Receipt::new(Reason::Failed, evidence, "atlas", now) };
+    }
     let (next, _) = rental::step(rental.state(), rental::Input::Bound);
     rental.compute = Some(compute.clone());
+    rental.bound_at = Some(now);
     rental.absence = Absence::new();
     rental.accrual.bound(now, price);
     rental.succeeded();
@@ -282,7 +310,6 @@ pub(super) fn hold(inner: &Inner, session: &mut SessionRecord, rental: &RentalRe
         return false;
     }
     session.phase = SessionPhase::Served;
-    session.refusals = 0;
     session.starting_since.get_or_insert(inner.now());
     true
 }
@@ -302,8 +329,7 @@ fn settle_refusal<'a>(
         let receipt = Receipt::new(Reason::Failed, error.to_string(), "atlas", now);
         return inner.add_ending(change, session, &mut [], receipt);
     }
-    session.refusals = session.refusals.saturating_add(1);
-    session.phase = SessionPhase::Waiting { wait: Wait::Pause { why: error.to_string() } };
+    inner.pause_session(session, error.to_string(), error.retry_after().unwrap_or_default());
     change.event(&Event::of_session(now, session.id, What::CreateRefused { error: error.to_string() }))
 }
 
@@ -327,11 +353,6 @@ fn is_in_vain(kind: ErrorKind) -> bool {
     }
 }
 
-fn refusal_pause(inner: &Inner, session: &SessionRecord, error: Option<&atlas_core::Error>) -> Duration {
-    let asked = error.and_then(atlas_core::Error::retry_after).unwrap_or_default();
-    inner.pause(session.refusals).max(asked)
-}
-
 /// No create was recorded: the session pauses, or ends where another try is in vain.
 async fn refused(
     inner: &Arc<Inner>,
@@ -343,11 +364,7 @@ async fn refused(
     let change = inner.books.change().urgent().under(&held.key, held.fence);
     let mut change = settle_refusal(inner, change, &mut record, error);
     change = inner.add_finish(change, &mut record);
-    let due = if record.is_living() {
-        Some(inner.now().plus(refusal_pause(inner, &record, Some(error))))
-    } else {
-        inner.session_due(&record)
-    };
+    let due = inner.session_due(&record);
     change.session(&record, Expect::At(version), due).commit().await?;
     inner.after_ending(&record);
     if !record.is_living() {
@@ -358,8 +375,14 @@ async fn refused(
 
 /// The start took too long: the session ends, and whatever its create made goes with it.
 async fn give_up(inner: &Arc<Inner>, held: &Held, session: Read<SessionRecord>) -> Result<()> {
+    let life = session.record.max_lifetime.map(|lifetime| session.record.created_at.plus(lifetime));
+    if life.is_some_and(|over| over <= inner.now()) {
+        inner.books.release(&held.key, held.fence).await?;
+        let receipt = Receipt::new(Reason::Lifetime, "its lifetime is over", "atlas", inner.now());
+        return inner.end_session(session.record.id, &receipt).await.map(drop);
+    }
     let why = match &session.record.phase {
-        SessionPhase::Waiting { wait: Wait::Pause { why } } => format!("no machine in time; last refusal: {why}"),
+        SessionPhase::Waiting { wait: Wait::Pause { why, .. } } => format!("no machine in time; last refusal: {why}"),
         _ => "no machine in time".to_owned(),
     };
     inner.books.release(&held.key, held.fence).await?;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use atlas_core::{Compute, Proof, proof};
+use atlas_core::{Compute, ComputeId, Intent, Money, Proof, proof};
 
 use super::create::{bind, hold};
 use super::{Held, put_off};
@@ -11,7 +11,7 @@ use crate::books::{Expect, Read};
 use crate::events::{Event, What};
 use crate::inner::Inner;
 use crate::rental::{self, Holder, RentalPhase, RentalRecord, State};
-use crate::session::{Input, Reason, Receipt, SessionPhase, Wait, step};
+use crate::session::{Input, Reason, Receipt, step};
 use crate::{Phase, RentalId, Result};
 
 pub(crate) async fn find(inner: &Arc<Inner>, held: &Held, mut rental: Read<RentalRecord>) -> Result<()> {
@@ -93,7 +93,11 @@ async fn bind_found(inner: &Arc<Inner>, held: &Held, rental: Read<RentalRecord>,
     rental.was_marked = true;
     let mut change = inner.books.change().urgent().under(&held.key, held.fence);
     for (twin, other) in (1..).zip(matches) {
-        let twin = twin_of(&rental, twin, &other, now);
+        let twin = RentalRecord {
+            was_read: true,
+            was_marked: true,
+            ..twin_of(&rental, twin, &other.id, other.cost_per_hour, now)
+        };
         change = change.rental(&twin, Expect::New, Some(now));
     }
     change = change.rental(&rental, Expect::At(version), Some(now));
@@ -111,20 +115,25 @@ async fn bind_found(inner: &Arc<Inner>, held: &Held, rental: Read<RentalRecord>,
 }
 
 /// Another machine of the same create: a rental of its own, without a holder.
-pub(crate) fn twin_of(rental: &RentalRecord, twin: u16, compute: &Compute, now: atlas_auth::Timestamp) -> RentalRecord {
-    let evidence = format!("machine {} bears the token of a create that has its machine already", compute.id);
+pub(crate) fn twin_of(
+    rental: &RentalRecord,
+    twin: u16,
+    compute: &ComputeId,
+    price: Option<Money>,
+    now: atlas_auth::Timestamp,
+) -> RentalRecord {
+    let evidence = format!("machine {compute} is of a create that has its machine already");
+    let RentalRecord { mark, provider, scope, opened_at, not_after, .. } = rental.clone();
+    let intent = Intent::machine(mark, &provider, scope, opened_at, not_after);
     let mut accrual = rental::Accrual::begin(now, None);
-    accrual.bound(now, compute.cost_per_hour);
+    accrual.bound(now, price);
     RentalRecord {
         id: RentalId { token: rental.id.token, twin },
-        holder: Holder::Nobody,
         phase: RentalPhase::Releasing { receipt: Receipt::new(Reason::Failed, evidence, "atlas", now) },
-        compute: Some(compute.id.clone()),
-        was_read: true,
-        was_marked: true,
+        compute: Some(compute.clone()),
+        bound_at: Some(now),
         accrual,
-        generation: 0,
-        ..rental.clone()
+        ..RentalRecord::open(&intent, Holder::Nobody)
     }
 }
 
@@ -146,17 +155,12 @@ async fn never_landed(inner: &Arc<Inner>, held: &Held, rental: Read<RentalRecord
     {
         let was_current = session.lose(&rental, now);
         if was_current && step(session.state(), Input::NoMachine).0 == crate::session::State::Waiting {
-            // Not at once: a cloud that fails each create must not be stormed (history 19).
             let error = format!("a create never landed: {why}");
-            session.refusals = session.refusals.saturating_add(1);
-            session.phase = SessionPhase::Waiting { wait: Wait::Pause { why: error.clone() } };
+            inner.pause_session(&mut session, error.clone(), Duration::ZERO);
             change = change.event(&Event::of_session(now, id, What::CreateRefused { error }));
         }
         change = inner.add_finish(change, &mut session);
-        let due = match session.phase {
-            SessionPhase::Waiting { wait: Wait::Pause { .. } } => Some(now.plus(inner.pause(session.refusals))),
-            _ => inner.session_due(&session),
-        };
+        let due = inner.session_due(&session);
         change = change.session(&session, Expect::At(version), due);
         over = Some(session);
     }

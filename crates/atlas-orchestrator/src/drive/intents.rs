@@ -3,7 +3,6 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use atlas_core::proof::Absence;
 use atlas_core::{Compute, ComputeId, Effect, Intent, Intents, Proof, SpawnToken};
 
 use super::Held;
@@ -11,9 +10,9 @@ use super::create::write_answer;
 use crate::books::{Expect, Read};
 use crate::events::{Event, What};
 use crate::inner::Inner;
-use crate::rental::{Accrual, Holder, RentalPhase, RentalRecord};
+use crate::rental::{Holder, RentalRecord};
 use crate::session::{SessionPhase, SessionRecord, Wait};
-use crate::{Error, Phase, RentalId};
+use crate::{Error, Phase};
 
 /// Intents in the store: the rental and the session that names it, in one commit.
 #[derive(Debug)]
@@ -44,30 +43,8 @@ impl<'a> StoreIntents<'a> {
 impl Intents for StoreIntents<'_> {
     async fn open(&self, intent: &Intent) -> atlas_core::Result<()> {
         let Read { record: mut session, version } = self.session.clone();
-        let id = RentalId::new(intent.token());
-        let rental = RentalRecord {
-            id,
-            mark: intent.mark.clone(),
-            provider: intent.provider.clone(),
-            scope: intent.scope.clone(),
-            kind: intent.kind,
-            holder: Holder::Session(session.id),
-            opened_at: intent.opened_at,
-            not_after: intent.not_after,
-            opening: self.inner.opening,
-            epoch: 0,
-            phase: RentalPhase::Open,
-            compute: None,
-            was_read: false,
-            was_marked: false,
-            absence: Absence::new(),
-            missing_since: None,
-            generation: 0,
-            failures: 0,
-            last_error: None,
-            accrual: Accrual::begin(intent.opened_at, intent.price),
-            later: std::collections::BTreeMap::new(),
-        };
+        let rental = RentalRecord::open(intent, Holder::Session(session.id));
+        let id = rental.id;
         session.phase = SessionPhase::Waiting { wait: Wait::Answer };
         session.current = Some(id);
         session.rentals.push(id);

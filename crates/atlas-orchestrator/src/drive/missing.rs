@@ -1,8 +1,10 @@
-//! A held machine that is not found: missing first, lost late, and moved if it has only a new id (rule P5).
+//! A held machine that is not found, or said to be terminated: missing first, lost late, and moved if it has only a new
+//! id (rule P5).
 
 use std::time::Duration;
 
-use atlas_core::{Compute, ComputeId};
+use atlas_auth::Timestamp;
+use atlas_core::{Compute, ComputeId, Proof};
 
 use super::put_off;
 use super::watch::Watched;
@@ -10,19 +12,31 @@ use crate::Result;
 use crate::books::{Expect, Read};
 use crate::events::{Event, What};
 use crate::inner::Inner;
-use crate::rental::{Input, Power, RentalPhase, RentalRecord};
+use crate::rental::{Holder, Input, Power, RentalPhase, RentalRecord};
 use crate::request::OnLoss;
-use crate::session::{self, Reason, Receipt, SessionPhase, SessionRecord, Wait};
+use crate::session::{self, Reason, Receipt, SessionRecord};
 use crate::store::{Cursor, Kind, Range};
 
 /// From how many missing machines on an account counts as the likelier cause (rule P5).
 const MANY: u64 = 3;
+
+/// What a read says of a machine that it does not show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Silence {
+    /// It is not there, or a stranger has its id.
+    NotFound,
+    /// It is terminated.
+    Terminated,
+}
 
 impl Watched<'_> {
     /// The machine goes, and its holder loses it.
     pub(super) async fn free_holder(self, reason: Reason, evidence: String) -> Result<()> {
         let inner = self.inner;
         let now = inner.now();
+        if self.rental.record.holder == Holder::Plain {
+            return self.close_plain().await;
+        }
         let Read { record: mut rental, version } = self.rental;
         let receipt = Receipt::new(reason, evidence.clone(), "atlas", now);
         rental.release_by(if reason == Reason::Lost { Input::Lost } else { Input::Over }, &receipt);
@@ -38,8 +52,8 @@ impl Watched<'_> {
             change.commit().await?;
             return Ok(());
         };
-        let failed_start = !session.was_ready;
-        let replaced = reason == Reason::Lost && session.on_loss == OnLoss::Replace && replace(&mut session, now);
+        let failed_start = !session.is_proven;
+        let replaced = reason == Reason::Lost && replace(inner, &mut session, &evidence);
         if !replaced {
             let mut others = inner.rentals_of(&session).await?;
             others.retain(|other| other.record.id != rental.id);
@@ -48,21 +62,21 @@ impl Watched<'_> {
         let due = inner.session_due(&session);
         change.session(&session, Expect::At(version), due).commit().await?;
         inner.after_ending(&session);
-        if failed_start && !replaced {
+        if failed_start {
             inner.note_failure(&session, &evidence).await?;
         }
         Ok(())
     }
 
-    /// A read says that the machine is gone: somebody or something else ended it.
-    pub(super) async fn gone(self, compute: &ComputeId) -> Result<()> {
-        self.free_holder(Reason::Lost, format!("the cloud says that machine {compute} is terminated")).await
+    /// A plain machine is gone: nothing is ended, its record is closed.
+    async fn close_plain(self) -> Result<()> {
+        let event = self.rental.record.compute.clone().map(|compute| self.event(What::Lost { compute }));
+        self.inner.close_rental(self.rental, Proof::Gone, Some(self.held), event.as_ref()).await
     }
 
-    /// The machine is not found: not lost yet (P5).
-    pub(super) async fn missing(mut self, compute: &ComputeId) -> Result<()> {
+    /// The machine is not shown: not lost yet, and perhaps only moved (P5).
+    pub(super) async fn silent(self, compute: &ComputeId, silence: Silence) -> Result<()> {
         let inner = self.inner;
-        let now = inner.now();
         let found = match inner.bounded(self.provider.find_spawned(&inner.call(), self.rental.record.mark.token)).await
         {
             Ok(found) => found,
@@ -77,35 +91,72 @@ impl Watched<'_> {
         if let Some(moved) = matches.into_iter().next() {
             return self.rebind(moved).await;
         }
+        let first = self.rental.record.doubted_since().is_none();
+        match silence {
+            Silence::Terminated => self.terminated(compute, first).await,
+            Silence::NotFound => self.missing(compute, found.complete, first).await,
+        }
+    }
+
+    /// A read says that it is terminated, and no listing shows it elsewhere.
+    async fn terminated(mut self, compute: &ComputeId, first: bool) -> Result<()> {
+        let now = self.inner.now();
+        if self.is_believed_over(now) {
+            let evidence = format!("the cloud says that machine {compute} is terminated");
+            return self.free_holder(Reason::Lost, evidence).await;
+        }
+        let due = self.hear_again(now);
+        self.rental.record.over_since = Some(self.over_since(now));
+        let what = first.then(|| self.event(What::Missing { compute: compute.clone() }));
+        self.write_silence(due, what).await
+    }
+
+    async fn missing(mut self, compute: &ComputeId, complete: bool, first: bool) -> Result<()> {
+        let inner = self.inner;
+        let now = inner.now();
         let rental = &mut self.rental.record;
         let scope = rental.scope.clone();
         rental.absence.missing(now, &scope, &scope);
-        if found.complete {
+        if complete {
             rental.absence.unlisted(now, &scope, &scope);
         }
-        let first = rental.missing_since.is_none();
         let since = *rental.missing_since.get_or_insert(now);
         let missing_for = now.since(since);
-        let long_enough = missing_for >= inner.policy.lost_after
-            && found.complete
-            && rental.absence.proves_gone(self.provider.traits(), rental.opened_at, rental.was_read);
-        if long_enough && !many_missing(inner, &self.rental.record).await? {
+        let long_enough =
+            missing_for >= inner.policy.lost_after && complete && rental.is_proven_gone(self.provider.traits());
+        let is_plain = self.rental.record.holder == Holder::Plain;
+        if long_enough && (is_plain || !many_missing(inner, &self.rental.record).await?) {
             let evidence = format!("machine {compute} was not found for {}", words(missing_for));
             return self.free_holder(Reason::Lost, evidence).await;
         }
         let again = inner.policy.watch_interval.min(inner.policy.lost_after / 4);
-        let due = now.plus(again);
-        let mut change = inner.books.change().under(&self.held.key, self.held.fence);
-        let id = self.rental.record.id;
-        let session = self.session.as_ref().map(|read| read.record.id);
-        if first {
-            let what = What::Missing { compute: compute.clone() };
-            change = change.event(&Event::of_rental(now, session, id, what));
+        let event = if first {
+            Some(self.event(What::Missing { compute: compute.clone() }))
         } else if long_enough && missing_for < inner.policy.lost_after + again {
             // Told once: what is missing for days must not fill the events.
             let machines = count(inner, &self.rental.record, "missing").await?;
             let what = What::ManyMissing { provider: self.rental.record.provider.clone(), machines };
-            change = change.event(&Event::of_deployment(now, what));
+            Some(Event::of_deployment(now, what))
+        } else {
+            None
+        };
+        self.write_silence(now.plus(again), event).await
+    }
+
+    fn event(&self, what: What) -> Event {
+        let session = self.session.as_ref().map(|read| read.record.id);
+        Event::of_rental(self.inner.now(), session, self.rental.record.id, what)
+    }
+
+    async fn write_silence(self, due: Timestamp, event: Option<Event>) -> Result<()> {
+        let mut change = self.inner.books.change().under(&self.held.key, self.held.fence);
+        if let Some(event) = &event {
+            change = change.event(event);
+        }
+        if let Some(Read { record: mut session, version }) = self.session
+            && session.note_ready(false, self.inner.now())
+        {
+            change = change.session(&session, Expect::At(version), Some(self.inner.now()));
         }
         change.rental(&self.rental.record, Expect::At(self.rental.version), Some(due)).commit().await?;
         Ok(())
@@ -115,7 +166,7 @@ impl Watched<'_> {
     async fn rebind(mut self, moved: Compute) -> Result<()> {
         let rental = &mut self.rental.record;
         rental.compute = Some(moved.id.clone());
-        rental.missing_since = None;
+        rental.settle_doubt();
         rental.absence.seen();
         let power = match rental.power() {
             Some(Power::Up) | None => Power::Starting,
@@ -136,22 +187,29 @@ impl Watched<'_> {
         let what = What::Found { compute: moved.id };
         change = change.event(&Event::of_rental(now, session.as_ref().map(|read| read.record.id), id, what));
         if let Some(Read { record, version }) = session {
-            change = change.session(&record, Expect::At(version), record.deadline().or(Some(now)));
+            change = change.session(&record, Expect::At(version), Some(now));
         }
         change.commit().await?;
         Ok(())
     }
 }
 
-/// The session waits for another machine.
-fn replace(session: &mut SessionRecord, now: atlas_auth::Timestamp) -> bool {
+/// The session waits for another machine, if it shall have one. What its user stopped lived on its disk alone, and that
+/// is gone: nothing is rented in its place.
+fn replace(inner: &Inner, session: &mut SessionRecord, why: &str) -> bool {
     let (next, _) = session::step(session.state(), session::Input::Replace);
-    if next != session::State::Waiting {
+    let stopped_by_its_user = session.stopped && !session.found_stopped;
+    if next != session::State::Waiting || session.on_loss != OnLoss::Replace || stopped_by_its_user {
         return false;
     }
-    session.phase = SessionPhase::Waiting { wait: Wait::Turn };
+    inner.pause_session(session, why.to_owned(), Duration::ZERO);
     session.current = None;
-    session.starting_since = Some(now);
+    // One that never became ready has been starting all the time.
+    session.starting_since.get_or_insert(inner.now());
+    session.ready_since = None;
+    session.is_proven = false;
+    session.stopped = false;
+    session.found_stopped = false;
     true
 }
 

@@ -11,7 +11,7 @@ mod watch;
 
 use std::sync::Arc;
 
-use atlas_core::{ComputeStatus, Mark};
+use atlas_core::{Compute, ComputeStatus};
 
 use crate::books::{Expect, Read, read_rental, read_session};
 use crate::inner::Inner;
@@ -21,6 +21,7 @@ use crate::store::{Claim, Fence, Kind, RowKey};
 use crate::{Error, Result};
 
 pub(crate) use find::{search_at_once, twin_of};
+pub(crate) use watch::power_shown;
 
 /// A row that is ours to drive.
 #[derive(Debug, Clone)]
@@ -58,8 +59,8 @@ pub(crate) async fn drive(inner: &Arc<Inner>, claim: Claim) -> Result<()> {
 
 /// Whether what was read under a rental's machine id may be a machine of somebody else: it bears another valid token,
 /// or none where it bore ours before, so the cloud has used the id again (rule P4).
-fn is_strangers(found: Option<&Mark>, rental: &RentalRecord) -> bool {
-    found.map_or(rental.was_marked, |mark| mark.token != rental.mark.token)
+fn is_strangers(found: &Compute, rental: &RentalRecord) -> bool {
+    found.mark().map_or(rental.was_marked, |mark| mark.token != rental.mark.token)
 }
 
 /// Whether a read proves that the machine is gone.
@@ -78,12 +79,9 @@ async fn put_off(
     rental.record.failed(&error.to_string());
     let pause = inner.pause(rental.record.failures).max(at_least);
     let due = inner.now().plus(pause);
-    inner
-        .books
-        .change()
-        .under(&held.key, held.fence)
-        .rental(&rental.record, Expect::At(rental.version), Some(due))
-        .commit()
-        .await?;
+    let change = inner.books.change().under(&held.key, held.fence);
+    // What is tried to end one must be put off on a full disk too, or it is tried without pause.
+    let change = if rental.record.state() == RentalState::Unfound { change.urgent() } else { change };
+    change.rental(&rental.record, Expect::At(rental.version), Some(due)).commit().await?;
     Ok(())
 }

@@ -13,6 +13,9 @@ use crate::rental::{self, Holder, RentalPhase, RentalRecord};
 use crate::session::{SessionPhase, Wait};
 use crate::{Error, Result};
 
+/// How long a cloud may take to begin an end that it accepted before that counts as a failure.
+const ENDS_WITHIN: Duration = Duration::from_mins(2);
+
 /// What one round found out.
 enum Round {
     Proven,
@@ -76,9 +79,18 @@ async fn round(inner: &Inner, provider: &dyn Provider, rental: &mut RentalRecord
     }
     match look(inner, provider, rental, compute).await {
         Ok(Look::Gone | Look::Missing { proven: true }) => Round::Proven,
+        Ok(Look::There) if is_overdue(inner, provider, rental) => Round::Failed(atlas_core::Error::conflict(format!(
+            "the cloud accepted the end of machine {compute} again and again, and it is still there"
+        ))),
         Ok(Look::There | Look::Ending | Look::Doubtful | Look::Missing { proven: false }) => Round::NotYet,
         Err(error) => Round::Failed(error),
     }
+}
+
+/// Whether an end that was accepted should have shown by now (P15: 200 is not done).
+fn is_overdue(inner: &Inner, provider: &dyn Provider, rental: &RentalRecord) -> bool {
+    let RentalPhase::Releasing { receipt } = &rental.phase else { return false };
+    inner.now().since(receipt.at) > provider.traits().settle_window.max(ENDS_WITHIN)
 }
 
 enum Look {
@@ -102,8 +114,8 @@ async fn look(
     let scope = provider.scope(&inner.call());
     match inner.bounded(provider.get(&inner.call(), compute)).await {
         Ok(found) if is_gone(&found.status) => return Ok(Look::Gone),
-        Ok(found) if is_strangers(found.mark.as_ref(), rental) => {
-            return if found.mark.is_some() || is_nowhere(inner, provider, rental, compute).await? {
+        Ok(found) if is_strangers(&found, rental) => {
+            return if found.mark().is_some() || is_nowhere(inner, provider, rental, compute).await? {
                 Ok(Look::Gone)
             } else {
                 Ok(Look::Doubtful)
@@ -111,7 +123,7 @@ async fn look(
         }
         Ok(found) => {
             rental.was_read = true;
-            rental.was_marked |= found.mark.is_some();
+            rental.was_marked |= found.mark().is_some();
             rental.absence.seen();
             return Ok(if found.status == ComputeStatus::Terminating { Look::Ending } else { Look::There });
         }
@@ -124,14 +136,14 @@ async fn look(
     if matches!(provider.traits().gone, GoneRule::TwoNotFounds { .. }) {
         let all = inner.bounded(provider.list(&inner.call(), &ComputeFilter::all())).await?;
         match all.iter().find(|listed| listed.id == *compute && !is_gone(&listed.status)) {
-            Some(listed) if !is_strangers(listed.mark.as_ref(), rental) => {
+            Some(listed) if !is_strangers(listed, rental) => {
                 rental.absence.seen();
                 return Ok(Look::There);
             }
             _ => rental.absence.unlisted(inner.now(), &scope, &rental.scope),
         }
     }
-    Ok(Look::Missing { proven: rental.absence.proves_gone(provider.traits(), rental.opened_at, rental.was_read) })
+    Ok(Look::Missing { proven: rental.is_proven_gone(provider.traits()) })
 }
 
 /// Whether a complete search shows the machine under its mark nowhere.

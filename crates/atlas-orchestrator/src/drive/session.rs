@@ -19,6 +19,8 @@ pub(crate) enum Verdict {
     End { reason: Reason, evidence: String, judged: Option<u64> },
     /// It must be warned: it ends in so long. With the touch since which nobody has touched it, if it is for that.
     Warn { reason: Reason, left: Duration, judged: Option<u64> },
+    /// Its machine has stayed ready for long enough: its start succeeded.
+    Prove,
     /// Nothing before so long.
     Wait(Duration),
 }
@@ -30,6 +32,8 @@ pub(crate) struct Facts {
     pub(crate) life_left: Option<Duration>,
     /// How long it has tried to become ready, and how long it may; `None` if it is ready or stopped.
     pub(crate) starting: Option<(Duration, Duration)>,
+    /// How long its machine must stay ready until its start has succeeded; `None` if it has, or is not ready.
+    pub(crate) unproven: Option<Duration>,
     /// Its silence, if that may end it.
     pub(crate) silence: Option<Silence>,
     /// The touch for which it was warned.
@@ -50,6 +54,10 @@ pub(crate) struct Silence {
     /// How long before its end a warning is given.
     pub(crate) warning: Duration,
 }
+
+/// How long a machine must stay ready until its start counts as a success: an image that answers and then breaks is a
+/// failed start (history 19).
+const PROVEN_AFTER: Duration = Duration::from_mins(1);
 
 /// How often a session without any deadline is looked at.
 const NO_DEADLINE: Duration = Duration::from_hours(1);
@@ -88,6 +96,12 @@ pub(crate) fn verdict(facts: &Facts) -> Verdict {
         let until_warning = left.saturating_sub(warning);
         wait = wait.min(if until_warning.is_zero() { left } else { until_warning });
     }
+    // Last: on a full disk this cannot be written, and endings must not wait for it.
+    match facts.unproven {
+        Some(Duration::ZERO) => return Verdict::Prove,
+        Some(left) => wait = wait.min(left),
+        None => {}
+    }
     Verdict::Wait(wait)
 }
 
@@ -117,6 +131,14 @@ pub(crate) async fn judge(inner: &Arc<Inner>, held: &Held, session: Read<Session
                 .await?;
             Ok(())
         }
+        Verdict::Prove => {
+            let Read { mut record, version } = session;
+            record.is_proven = true;
+            record.refusals = 0;
+            let change = inner.books.change().under(&held.key, held.fence);
+            change.session(&record, Expect::At(version), Some(inner.now())).commit().await?;
+            inner.note_success(&record).await
+        }
         Verdict::Wait(wait) => {
             let due = inner.now().plus(wait);
             inner
@@ -139,6 +161,10 @@ fn facts(inner: &Inner, session: &SessionRecord, cell: &Cell) -> Facts {
             .starting_since
             .filter(|_| !session.stopped)
             .map(|since| (now.since(since), session.start_timeout)),
+        unproven: session
+            .ready_since
+            .filter(|_| session.starting_since.is_none() && !session.stopped && !session.is_proven)
+            .map(|since| since.plus(PROVEN_AFTER).since(now)),
         silence: silence(inner, session, cell),
         warned_of: session.warned_of,
         lifetime_warning: session
@@ -184,7 +210,7 @@ async fn end(
         }
         None => cell.force_ending(receipt.reason),
     };
-    let failed = session.record.starting_since.is_some();
+    let failed = receipt.reason == Reason::StartTimeout;
     let written = write_end(inner, held, session, receipt.clone()).await;
     match (&written, last) {
         (Err(_), Some(last)) => cell.take_back(last),
@@ -224,6 +250,7 @@ mod tests {
         Facts {
             life_left: Some(SECOND * 3600),
             starting: None,
+            unproven: None,
             silence: None,
             warned_of: None,
             lifetime_warning: Some(SECOND * 60),
@@ -253,6 +280,13 @@ mod tests {
         assert_eq!(verdict(&starting), Verdict::Wait(SECOND * 15));
         let late = Facts { starting: Some((SECOND * 20, SECOND * 20)), ..facts() };
         assert!(matches!(verdict(&late), Verdict::End { reason: Reason::StartTimeout, judged: None, .. }));
+    }
+
+    #[test]
+    fn p10_a_start_succeeded_when_the_machine_has_stayed_ready_for_a_while() {
+        let young = Facts { unproven: Some(SECOND * 20), ..facts() };
+        assert_eq!(verdict(&young), Verdict::Wait(SECOND * 20));
+        assert_eq!(verdict(&Facts { unproven: Some(Duration::ZERO), ..facts() }), Verdict::Prove);
     }
 
     #[test]

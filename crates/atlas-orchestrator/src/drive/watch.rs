@@ -4,15 +4,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use atlas_core::{Compute, ComputeId, ComputeStatus, ErrorKind, Provider, probe};
+use atlas_auth::Timestamp;
+use atlas_core::{Compute, ComputeId, ComputeStatus, ErrorKind, Protocol, Provider, probe};
 
+use super::missing::Silence;
 use super::{Held, is_gone, is_strangers, put_off};
 use crate::books::{Expect, Read};
 use crate::events::{Event, What};
 use crate::inner::Inner;
 use crate::rental::{self, Action, Holder, Input, Power, Published, RentalPhase, RentalRecord, State};
 use crate::session::{Reason, Receipt, SessionRecord};
-use crate::{Error, Result};
+use crate::{Error, Phase, Result};
 
 /// The longest time between two reads of a machine that is starting.
 const SLOWEST_START_READ: Duration = Duration::from_secs(5);
@@ -43,14 +45,26 @@ pub(crate) async fn watch(inner: &Arc<Inner>, held: &Held, rental: Read<RentalRe
     }
     let watched = Watched { inner, held, rental, session, provider };
     match inner.bounded(watched.provider.get(&inner.call(), &compute)).await {
-        Ok(found) if is_strangers(found.mark.as_ref(), &watched.rental.record) => watched.missing(&compute).await,
-        Ok(found) if is_gone(&found.status) => watched.gone(&compute).await,
-        Ok(found) => watched.seen(found).await,
-        Err(error) if error.is_not_found() => watched.missing(&compute).await,
+        Ok(found) if is_strangers(&found, &watched.rental.record) => {
+            Box::pin(watched.silent(&compute, Silence::NotFound)).await
+        }
+        Ok(found) if is_gone(&found.status) => Box::pin(watched.silent(&compute, Silence::Terminated)).await,
+        Ok(found) => Box::pin(watched.seen(found)).await,
+        Err(error) if error.is_not_found() => Box::pin(watched.silent(&compute, Silence::NotFound)).await,
         Err(error) => {
             let at_least = error.retry_after().unwrap_or_default();
             put_off(inner, held, watched.rental, &error, at_least).await
         }
+    }
+}
+
+/// What a read shows of the power of a machine that nobody here switches.
+pub(crate) fn power_shown(status: &ComputeStatus) -> Power {
+    match status {
+        ComputeStatus::Stopped => Power::Down,
+        ComputeStatus::Stopping => Power::Stopping,
+        ComputeStatus::Starting => Power::Starting,
+        _ => Power::Up,
     }
 }
 
@@ -83,20 +97,33 @@ pub(super) struct Watched<'a> {
     pub(super) provider: Arc<dyn Provider>,
 }
 
+/// What a read shows of a held machine.
+struct Seen {
+    power: Power,
+    published: Option<Published>,
+    /// Since when reads say that it is over.
+    over_since: Option<Timestamp>,
+}
+
 impl Watched<'_> {
     /// The machine is there.
     pub(super) async fn seen(mut self, compute: Compute) -> Result<()> {
         let now = self.inner.now();
         let rental = &mut self.rental.record;
-        let was_missing = rental.missing_since.take().is_some();
         rental.absence.seen();
         rental.was_read = true;
-        rental.was_marked |= compute.mark.as_ref().is_some_and(|mark| mark.token == rental.mark.token);
+        rental.was_marked |= compute.mark().is_some_and(|mark| mark.token == rental.mark.token);
+        if rental.holder == Holder::Plain {
+            return self.seen_plain(compute).await;
+        }
         let input = match self.input(&compute).await {
             Ok(input) => input,
             Err(error) => return put_off(self.inner, self.held, self.rental, &error, Duration::ZERO).await,
         };
-        self.count(&compute, input);
+        self.count(&compute);
+        if input == Input::Over && !self.is_believed_over(now) {
+            return self.doubt(now).await;
+        }
         let rental = &mut self.rental.record;
         let (next, actions) = rental::step(rental.state(), input);
         if actions.contains(&Action::Start) {
@@ -105,7 +132,6 @@ impl Watched<'_> {
         if let Some(error) = self.act(actions, &compute.id).await {
             return put_off(self.inner, self.held, self.rental, &error, error.retry_after().unwrap_or_default()).await;
         }
-        let found = was_missing.then(|| What::Found { compute: compute.id.clone() });
         match next {
             State::Releasing => {
                 let how = if compute.status == ComputeStatus::Failed { "broke" } else { "ended by itself" };
@@ -115,15 +141,56 @@ impl Watched<'_> {
             State::Held(power) => {
                 let published = self.publish(power, actions, &compute);
                 let due = now.plus(self.next_read(power));
-                self.write(power, published, due, found).await
+                let seen = Seen { power, published, over_since: None };
+                self.write(seen, due, Some(compute.id)).await
             }
             State::Open | State::Unfound | State::Closed => self.write_back(now).await,
         }
     }
 
+    /// A plain machine is looked at and never acted on: it is its operator's, whatever becomes of it (O6).
+    async fn seen_plain(mut self, compute: Compute) -> Result<()> {
+        let now = self.inner.now();
+        self.count(&compute);
+        let over_since = compute.status.is_over().then(|| self.over_since(now));
+        let seen = Seen { power: power_shown(&compute.status), published: None, over_since };
+        let due = now.plus(self.inner.policy.watch_interval);
+        self.write(seen, due, Some(compute.id)).await
+    }
+
+    /// Since when reads say that the machine is over, if this one does.
+    pub(super) fn over_since(&self, now: Timestamp) -> Timestamp {
+        self.rental.record.over_since.unwrap_or(now)
+    }
+
+    /// Whether they have said so for long enough.
+    pub(super) fn is_believed_over(&self, now: Timestamp) -> bool {
+        now.since(self.over_since(now)) >= self.inner.policy.over_after
+    }
+
+    /// When it must be heard again.
+    pub(super) fn hear_again(&self, now: Timestamp) -> Timestamp {
+        let policy = &self.inner.policy;
+        self.over_since(now).plus(policy.over_after).min(now.plus(policy.watch_interval))
+    }
+
+    /// One read says that it is over: it is somebody's, so another one must say so too (promise 2).
+    async fn doubt(self, now: Timestamp) -> Result<()> {
+        let RentalPhase::Held { power, published } = self.rental.record.phase.clone() else { return Ok(()) };
+        let due = self.hear_again(now);
+        let over_since = Some(self.over_since(now));
+        self.write(Seen { power, published, over_since }, due, None).await
+    }
+
     /// What a read means. Only a machine that is starting is asked whether it answers.
     async fn input(&self, compute: &Compute) -> atlas_core::Result<Input> {
         Ok(match compute.status {
+            // Other ports are another endpoint: it is asked before it is handed out (P12).
+            ComputeStatus::Running
+                if self.rental.record.published().is_some_and(|known| known.ports != compute.ports) =>
+            {
+                Input::Moved
+            }
             ComputeStatus::Running if self.rental.record.power() == Some(Power::Starting) => {
                 if self.answers(compute).await? { Input::Ready } else { Input::Running }
             }
@@ -144,7 +211,11 @@ impl Watched<'_> {
     }
 
     async fn answers(&self, compute: &Compute) -> atlas_core::Result<bool> {
-        if compute.first_http().is_none() {
+        let Some(read) = &self.session else { return Ok(true) };
+        // A port that was asked for and is not listed yet has no address: that is not readiness.
+        if compute.first_http().is_none()
+            && !read.record.request.ports.iter().any(|port| port.protocol == Protocol::Http)
+        {
             return Ok(true);
         }
         let Some(probe) = &self.inner.probe else {
@@ -152,7 +223,6 @@ impl Watched<'_> {
                 "readiness cannot be asked: build with the feature `http`, or give a probe of your own",
             ));
         };
-        let Some(read) = &self.session else { return Ok(true) };
         let credentials = self
             .inner
             .credentials(&read.record, &self.rental.record)
@@ -178,11 +248,11 @@ impl Watched<'_> {
         })
     }
 
-    fn count(&mut self, compute: &Compute, input: Input) {
+    fn count(&mut self, compute: &Compute) {
         let now = self.inner.now();
         let billing = self.provider.traits().stopped_bills;
         let accrual = &mut self.rental.record.accrual;
-        if input == Input::Stopped {
+        if compute.status == ComputeStatus::Stopped {
             accrual.stopped(now, compute.cost_per_hour, billing);
         } else {
             accrual.running(now, compute.cost_per_hour);
@@ -237,30 +307,27 @@ impl Watched<'_> {
         }
     }
 
-    /// Writes what was seen, with what it means for the session.
-    async fn write(
-        self,
-        power: Power,
-        published: Option<Published>,
-        due: atlas_auth::Timestamp,
-        event: Option<What>,
-    ) -> Result<()> {
+    /// Writes what was seen, with what it means for the session; `there` is the machine, if that is beyond doubt.
+    async fn write(self, seen: Seen, due: Timestamp, there: Option<ComputeId>) -> Result<()> {
+        let Seen { power, published, over_since } = seen;
         let Read { record: mut rental, version } = self.rental;
         let inner = self.inner;
         let now = inner.now();
         let before = self.session.as_ref().map(|read| crate::view::phase(&read.record, Some(&rental)));
         let old_generation = rental.published().map(|published| published.generation);
+        let found = there.filter(|_| rental.missing_since.is_some()).map(|compute| What::Found { compute });
         rental.phase = RentalPhase::Held { power, published };
+        rental.settle_doubt();
+        rental.over_since = over_since;
         rental.succeeded();
         let id = rental.id;
         let generation = rental.published().map(|published| published.generation);
         let mut change = inner.books.change().under(&self.held.key, self.held.fence);
         change = change.rental(&rental, Expect::At(version), Some(due));
         let session_id = self.session.as_ref().map(|read| read.record.id);
-        if let Some(what) = event {
+        if let Some(what) = found {
             change = change.event(&Event::of_rental(now, session_id, id, what));
         }
-        let mut became_ready = false;
         if let Some(Read { record: mut session, version }) = self.session {
             let phase = crate::view::phase(&session, Some(&rental));
             if before != Some(phase) {
@@ -269,35 +336,35 @@ impl Watched<'_> {
             if let Some(generation) = generation.filter(|generation| Some(*generation) != old_generation) {
                 change = change.event(&Event::of_session(now, session.id, What::EndpointChanged { generation }));
             }
-            became_ready = power == Power::Up && session.starting_since.is_some();
+            let noted = session.note_ready(phase == Phase::Ready, now);
+            let became_ready = power == Power::Up && session.starting_since.is_some();
             if became_ready {
                 session.starting_since = None;
-                session.was_ready = true;
                 change = change.session(&session, Expect::At(version), Some(now));
             } else if power == Power::Down && !session.stopped {
                 // Somebody stopped it behind our back: idle time stands still until it runs again.
                 session.stopped = true;
                 session.found_stopped = true;
                 change = change.session(&session, Expect::At(version), Some(now));
-            } else if power == Power::Starting && session.found_stopped {
+            } else if power == Power::Starting && (session.found_stopped || session.starting_since.is_none()) {
+                // It runs again, or behind other ports: it must become ready anew.
                 session.stopped = false;
                 session.found_stopped = false;
                 session.starting_since = Some(now);
+                change = change.session(&session, Expect::At(version), Some(now));
+            } else if noted {
                 change = change.session(&session, Expect::At(version), Some(now));
             }
             if became_ready {
                 // Idle time starts at ready (P12).
                 inner.activity.begin_idle(&session.id, inner.idle.stamp());
-                change.commit().await?;
-                return inner.note_success(&session).await;
             }
         }
-        debug_assert!(!became_ready, "readiness is written above");
         change.commit().await?;
         Ok(())
     }
 
-    async fn write_back(self, due: atlas_auth::Timestamp) -> Result<()> {
+    async fn write_back(self, due: Timestamp) -> Result<()> {
         let change = self.inner.books.change().under(&self.held.key, self.held.fence);
         change.rental(&self.rental.record, Expect::At(self.rental.version), Some(due)).commit().await?;
         Ok(())

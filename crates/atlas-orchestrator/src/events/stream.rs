@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use futures_core::Stream;
 use tokio::sync::{broadcast, watch};
+use tokio_util::sync::CancellationToken;
 
 use super::Event;
 use crate::books::Books;
+use crate::inner::Inner;
 use crate::store::{Cursor, Range};
 use crate::{Result, SessionId, SessionView};
 
@@ -56,6 +58,7 @@ impl Stream for EventStream {
 /// Where a follower stands.
 struct Follower {
     books: Arc<Books>,
+    closing: CancellationToken,
     only: Option<SessionId>,
     seen: u64,
     told: watch::Receiver<u64>,
@@ -66,11 +69,13 @@ struct Follower {
 
 impl EventStream {
     /// Begins with `state`, which was read when `seen` was the last number.
-    pub(crate) fn new(books: Arc<Books>, only: Option<SessionId>, seen: u64, state: Vec<SessionView>) -> Self {
+    pub(crate) fn new(inner: &Inner, only: Option<SessionId>, seen: u64, state: Vec<SessionView>) -> Self {
+        let books = inner.books.clone();
         let told = books.told();
         let heartbeats = books.heartbeats();
         let follower = Follower {
             books,
+            closing: inner.closing.clone(),
             only,
             seen,
             told,
@@ -100,12 +105,18 @@ impl Follower {
             match self.read().await {
                 Ok(true) => continue,
                 Ok(false) => {}
+                // Closed: all that could be told has been.
+                Err(_) if self.closing.is_cancelled() => return None,
                 Err(error) => {
                     self.failed = true;
                     return Some(Err(error));
                 }
             }
+            if self.closing.is_cancelled() {
+                return None;
+            }
             tokio::select! {
+                () = self.closing.cancelled() => {}
                 changed = self.told.changed() => if changed.is_err() { return None },
                 beat = self.heartbeats.recv() => match beat {
                     Ok(event) => return Some(Ok(StreamItem::Event { number: None, event })),

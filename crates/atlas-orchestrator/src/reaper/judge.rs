@@ -6,7 +6,7 @@ use atlas_auth::Timestamp;
 use atlas_core::{Compute, ComputeId, ComputeStatus, Deployment, Money, ProviderId, TokenKind};
 use serde::Serialize;
 
-use crate::rental::{RentalPhase, RentalRecord};
+use crate::rental::{Holder, RentalPhase, RentalRecord};
 
 /// What a machine in a listing is to this store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,7 +34,7 @@ pub(crate) enum Known<'a> {
     Unreadable,
 }
 
-/// `listed` is all that the same listing shows: a held machine that is not in it may be this one under a new id (P5),
+/// `listed` is all that the same listing shows standing: a held machine that is not in it may be this one under a new id (P5),
 /// and then it is its holder's.
 pub(crate) fn judge(
     compute: &Compute,
@@ -42,7 +42,7 @@ pub(crate) fn judge(
     listed: &BTreeSet<ComputeId>,
     known: Known<'_>,
 ) -> Verdict {
-    let Some(mark) = compute.mark.as_ref().filter(|mark| mark.deployment == *deployment) else {
+    let Some(mark) = compute.mark().filter(|mark| mark.deployment == *deployment) else {
         return Verdict::Foreign;
     };
     if compute.status == ComputeStatus::Terminated {
@@ -50,6 +50,11 @@ pub(crate) fn judge(
     }
     match known {
         Known::Unreadable => Verdict::Ours,
+        // Adopted: whatever is cloned of it, and if it returns after all, it is its operator's (O6).
+        Known::Rental(rental) if rental.holder == Holder::Plain => match &rental.compute {
+            Some(id) if *id == compute.id && !matches!(rental.phase, RentalPhase::Closed { .. }) => Verdict::Ours,
+            Some(_) | None => Verdict::Plain,
+        },
         Known::Rental(rental) => match &rental.phase {
             RentalPhase::Open => Verdict::Ours,
             RentalPhase::Held { .. } => match &rental.compute {

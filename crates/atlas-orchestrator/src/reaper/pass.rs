@@ -4,16 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use atlas_core::config::AlienPolicy;
-use atlas_core::{Compute, ComputeFilter, ComputeId, Provider, ProviderId};
+use atlas_core::{Compute, ComputeFilter, ComputeId, ComputeStatus, Intent, Provider, ProviderId};
 use serde::Serialize;
 
 use super::judge::{Finding, FindingKind, Known, Verdict, judge};
 use super::sighting::{Sighting, SightingKind, sightings};
 use crate::books::{Expect, Read, small_row};
-use crate::drive::twin_of;
+use crate::drive::{power_shown, twin_of};
 use crate::events::{Event, What};
 use crate::inner::Inner;
-use crate::rental::{self, Accrual, Holder, RentalPhase, RentalRecord};
+use crate::rental::{self, Holder, RentalPhase, RentalRecord};
 use crate::session::{Reason, Receipt};
 use crate::store::{CommitError, Kind};
 use crate::{Error, RentalId, Result};
@@ -74,7 +74,9 @@ pub(crate) async fn reap(inner: &Arc<Inner>, options: ReapOptions) -> Result<Rea
             }
         };
         judged.insert(id.clone());
-        let listed: BTreeSet<_> = computes.iter().map(|compute| compute.id.clone()).collect();
+        // One that is terminated stands for nothing: its cloud may show it beside the new id that it moved to (P5).
+        let standing = computes.iter().filter(|compute| compute.status != ComputeStatus::Terminated);
+        let listed: BTreeSet<_> = standing.map(|compute| compute.id.clone()).collect();
         for compute in &computes {
             let before = seen_before.remove(&super::sighting::row_key(id, &compute.id));
             if let Some(kind) = look(inner, id, compute, &listed, before, options).await? {
@@ -109,7 +111,7 @@ async fn look(
     before: Option<Read<Sighting>>,
     options: ReapOptions,
 ) -> Result<Option<FindingKind>> {
-    let Some(mark) = &compute.mark else { return Ok(None) };
+    let Some(mark) = compute.mark() else { return Ok(None) };
     let rental = match find_rental(inner, mark.token, &compute.id).await {
         Ok(rental) => Ok(rental),
         Err(Error::Unreadable { .. }) => Err(()),
@@ -217,7 +219,8 @@ impl Seen<'_> {
             id
         } else {
             let twin = self.free_twin(&record).await?;
-            let twin = twin_of(&record, twin, self.compute, now);
+            let twin = twin_of(&record, twin, &self.compute.id, self.compute.cost_per_hour, now);
+            let twin = RentalRecord { was_read: true, was_marked: true, ..twin };
             // The rental that was judged must stand as it was judged, for its holder's sake.
             let guard = crate::store::Guard::Version(crate::store::RowKey::rental(record.id.to_string()), version);
             change = change.guard(guard).rental(&twin, Expect::New, Some(now));
@@ -313,33 +316,18 @@ impl Seen<'_> {
 
 /// A rental for a machine that the store does not know; `None` if it bears no mark.
 pub(crate) fn rental_for(inner: &Inner, provider: &ProviderId, compute: &Compute) -> Result<Option<RentalRecord>> {
-    let Some(mark) = compute.mark.clone() else { return Ok(None) };
+    let Some(mark) = compute.mark() else { return Ok(None) };
     let now = inner.now();
-    let account = inner.account(provider)?;
-    let mut accrual = Accrual::begin(compute.created_at.map_or(now, |made| made.min(now)), None);
-    accrual.bound(now, compute.cost_per_hour);
+    let scope = inner.account(provider)?.scope(&inner.call());
+    let made = compute.created_at.map_or(now, |made| made.min(now));
+    let mut rental = RentalRecord::open(&Intent::machine(mark, provider, scope, made, now), Holder::Plain);
+    rental.accrual.bound(now, compute.cost_per_hour);
     Ok(Some(RentalRecord {
-        id: RentalId::new(mark.token),
-        mark,
-        provider: provider.clone(),
-        scope: account.scope(&inner.call()),
-        kind: atlas_core::RentalKind::Machine,
-        holder: Holder::Plain,
-        opened_at: compute.created_at.map_or(now, |made| made.min(now)),
-        not_after: now,
-        opening: inner.opening,
-        epoch: 0,
-        phase: RentalPhase::Held { power: rental::Power::Starting, published: None },
+        phase: RentalPhase::Held { power: power_shown(&compute.status), published: None },
         compute: Some(compute.id.clone()),
         was_read: true,
         was_marked: true,
-        absence: atlas_core::proof::Absence::new(),
-        missing_since: None,
-        generation: 0,
-        failures: 0,
-        last_error: None,
-        accrual,
-        later: BTreeMap::new(),
+        ..rental
     }))
 }
 

@@ -27,9 +27,10 @@ impl Accrual {
         Self { settled: Money::ZERO, rate: asked, since: Some(now), asked, running: asked }
     }
 
-    /// The cloud reported this price for the running machine. Nothing reported leaves the rate as it is.
+    /// The cloud reported this price for a machine that is not proven stopped. Nothing, or zero, leaves the rate as it is:
+    /// some clouds show no price while a machine changes its state, and bill on.
     pub(crate) fn running(&mut self, now: Timestamp, reported: Option<Money>) {
-        if let Some(reported) = reported {
+        if let Some(reported) = reported.filter(|reported| *reported > Money::ZERO) {
             self.running = reported.max(self.asked);
             self.change(now, self.running);
         }
@@ -124,6 +125,15 @@ mod tests {
         accrual.starting(T0.plus(HOUR * 2));
         accrual.running(T0.plus(HOUR * 3), Some(dollars("1")));
         assert_eq!(accrual.total(T0.plus(HOUR * 3)), dollars("2"));
+    }
+
+    #[test]
+    fn p11_history_18_zero_for_a_machine_that_is_not_stopped_ends_no_accrual() {
+        let mut accrual = Accrual::begin(T0, None);
+        accrual.bound(T0, Some(dollars("1")));
+        accrual.running(T0, Some(Money::ZERO));
+        accrual.stopped(T0.plus(HOUR), Some(Money::ZERO), Billing::Billed);
+        assert_eq!(accrual.total(T0.plus(HOUR * 2)), dollars("2"));
     }
 
     #[test]

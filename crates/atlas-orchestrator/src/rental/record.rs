@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use atlas_auth::Timestamp;
 use atlas_core::proof::Absence;
-use atlas_core::{ComputeId, Mark, Port, Proof, ProviderId, RentalKind, Scope};
+use atlas_core::{ComputeId, Intent, Mark, Port, Proof, ProviderId, RentalKind, Scope, Traits};
 use serde::{Deserialize, Serialize};
 
 use super::accrual::Accrual;
@@ -56,8 +56,9 @@ pub(crate) struct RentalRecord {
     pub(crate) holder: Holder,
     pub(crate) opened_at: Timestamp,
     pub(crate) not_after: Timestamp,
-    /// Which opening of the store sent the create: one of an earlier opening is sent no more.
-    pub(crate) opening: u64,
+    /// When its machine became known: from then on its settle window counts (P4).
+    #[serde(default)]
+    pub(crate) bound_at: Option<Timestamp>,
     /// The epoch of its keys.
     pub(crate) epoch: u32,
     pub(crate) phase: RentalPhase,
@@ -72,6 +73,9 @@ pub(crate) struct RentalRecord {
     pub(crate) absence: Absence,
     /// Since when it is missing while held (rule P5).
     pub(crate) missing_since: Option<Timestamp>,
+    /// Since when each read while held says that it is over: believed only after a while, for clouds lie for a minute.
+    #[serde(default)]
+    pub(crate) over_since: Option<Timestamp>,
     /// How often its endpoint was published.
     pub(crate) generation: u64,
     /// Failures in a row of whatever is tried with it.
@@ -88,6 +92,50 @@ impl RentalRecord {
     /// The newest form that this version reads.
     pub(crate) const FORMAT: u16 = 1;
 
+    /// What is stored with an intent, before anything is sent.
+    pub(crate) fn open(intent: &Intent, holder: Holder) -> Self {
+        Self {
+            id: RentalId::new(intent.token()),
+            mark: intent.mark.clone(),
+            provider: intent.provider.clone(),
+            scope: intent.scope.clone(),
+            kind: intent.kind,
+            holder,
+            opened_at: intent.opened_at,
+            not_after: intent.not_after,
+            bound_at: None,
+            epoch: 0,
+            phase: RentalPhase::Open,
+            compute: None,
+            was_read: false,
+            was_marked: false,
+            absence: Absence::new(),
+            missing_since: None,
+            over_since: None,
+            generation: 0,
+            failures: 0,
+            last_error: None,
+            accrual: Accrual::begin(intent.opened_at, intent.price),
+            later: BTreeMap::new(),
+        }
+    }
+
+    /// Whether what speaks for its absence proves by the rule of its cloud that it is gone (P4).
+    pub(crate) fn is_proven_gone(&self, traits: &Traits) -> bool {
+        self.absence.proves_gone(traits, self.bound_at.unwrap_or(self.opened_at), self.was_read)
+    }
+
+    /// Since when its cloud's answers speak against a held machine, whose end is not proven.
+    pub(crate) fn doubted_since(&self) -> Option<Timestamp> {
+        [self.missing_since, self.over_since].into_iter().flatten().min()
+    }
+
+    /// It is there, or need not be any more: no doubt is left.
+    pub(crate) fn settle_doubt(&mut self) {
+        self.missing_since = None;
+        self.over_since = None;
+    }
+
     pub(crate) fn state(&self) -> State {
         match (&self.phase, &self.compute) {
             (RentalPhase::Open, _) => State::Open,
@@ -102,6 +150,7 @@ impl RentalRecord {
     pub(crate) fn phase_word(&self) -> &'static str {
         match (&self.phase, self.missing_since) {
             (RentalPhase::Open, _) => "open",
+            (RentalPhase::Held { .. }, _) if self.holder == Holder::Plain => "plain",
             (RentalPhase::Held { .. }, Some(_)) => "missing",
             (RentalPhase::Held { .. }, None) => "held",
             (RentalPhase::Releasing { .. }, _) => "releasing",

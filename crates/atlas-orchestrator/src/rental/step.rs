@@ -42,6 +42,8 @@ pub(crate) enum Input {
     Running,
     /// A read shows it running again, and nobody here had asked for its stop.
     Returned,
+    /// A read shows it running behind other ports.
+    Moved,
     /// A read shows it stopped.
     Stopped,
     /// A read shows that it ended by itself, broke, or is being ended by somebody else.
@@ -103,6 +105,7 @@ pub(crate) const fn step(state: State, input: Input) -> (State, &'static [Action
             Input::Ready
             | Input::Running
             | Input::Returned
+            | Input::Moved
             | Input::Stopped
             | Input::Over
             | Input::Stop
@@ -116,6 +119,9 @@ pub(crate) const fn step(state: State, input: Input) -> (State, &'static [Action
         (Held(Starting), Input::Stopped) => (Held(Starting), &[Start]),
         (Held(Starting | Up), Input::Stop) => (Held(Stopping), &[Unpublish, Stop]),
         (Held(Up), Input::Ready | Input::Running) => (Held(Up), &[]),
+        // Its old port may be a stranger's, and the new one is not known to be its own yet.
+        (Held(Up), Input::Moved) => (Held(Starting), &[Unpublish, Read]),
+        (Held(Starting | Stopping | Down), Input::Moved) => (state, &[]),
         // Somebody stopped it behind our back: what is stored follows what is.
         (Held(Up), Input::Stopped) => (Held(Down), &[Unpublish]),
         (Held(Stopping), Input::Ready | Input::Running) => (Held(Stopping), &[Stop]),
@@ -138,7 +144,7 @@ pub(crate) const fn step(state: State, input: Input) -> (State, &'static [Action
         (Unfound, Input::HolderGone | Input::Lost) => (Unfound, &[]),
 
         (Releasing, Input::Gone | Input::WrittenOff) => (Closed, &[StopCounting]),
-        (Releasing, Input::Ready | Input::Running | Input::Returned | Input::Stopped | Input::Over) => {
+        (Releasing, Input::Ready | Input::Running | Input::Returned | Input::Moved | Input::Stopped | Input::Over) => {
             (Releasing, &[Terminate])
         }
         (
@@ -162,6 +168,7 @@ pub(crate) const fn step(state: State, input: Input) -> (State, &'static [Action
             | Input::Ready
             | Input::Running
             | Input::Returned
+            | Input::Moved
             | Input::Stopped
             | Input::Over
             | Input::Gone
@@ -190,13 +197,14 @@ mod tests {
         State::Releasing,
         State::Closed,
     ];
-    const INPUTS: [Input; 15] = [
+    const INPUTS: [Input; 16] = [
         Input::Bound,
         Input::NothingMade,
         Input::Absent,
         Input::Ready,
         Input::Running,
         Input::Returned,
+        Input::Moved,
         Input::Stopped,
         Input::Over,
         Input::Gone,

@@ -103,8 +103,17 @@ pub(crate) enum Wait {
     Turn,
     /// The answer to a create.
     Answer,
-    /// The end of a pause after a refused create.
-    Pause { why: String },
+    /// The end of a pause after a create or a machine that failed.
+    Pause {
+        why: String,
+        #[serde(default = "at_once")]
+        until: Timestamp,
+    },
+}
+
+/// A pause that was stored without its end is over.
+fn at_once() -> Timestamp {
+    Timestamp::EPOCH
 }
 
 /// How far a session has come.
@@ -147,14 +156,18 @@ pub(crate) struct SessionRecord {
     pub(crate) rentals: Vec<RentalId>,
     /// How many creates it has had.
     pub(crate) attempt: u32,
-    /// How many creates were refused in a row.
+    /// How many creates were refused, or gave a machine that did not last, in a row.
     pub(crate) refusals: u32,
     /// What its closed rentals cost.
     pub(crate) closed_cost: Money,
     /// Since when it tries to become ready; `None` while it is.
     pub(crate) starting_since: Option<Timestamp>,
-    /// Whether it was ever ready.
-    pub(crate) was_ready: bool,
+    /// Since when its present machine is ready.
+    #[serde(default)]
+    pub(crate) ready_since: Option<Timestamp>,
+    /// Whether a machine of it has stayed ready for a while: only then did its start succeed.
+    #[serde(default)]
+    pub(crate) is_proven: bool,
     /// The touch for which a warning was given, so that each silence is warned of once.
     pub(crate) warned_of: Option<u64>,
     /// Whether a warning was given that its lifetime ends.
@@ -184,6 +197,16 @@ impl SessionRecord {
             SessionPhase::Ending { .. } => State::Ending,
             SessionPhase::Ended { .. } => State::Ended,
         }
+    }
+
+    /// Keeps since when it is ready, as long as that is not proven. Whether anything has changed.
+    pub(crate) fn note_ready(&mut self, is_ready: bool, now: Timestamp) -> bool {
+        let since = is_ready.then(|| self.ready_since.unwrap_or(now));
+        let changed = !self.is_proven && since != self.ready_since;
+        if changed {
+            self.ready_since = since;
+        }
+        changed
     }
 
     /// Whether it is anybody's: only then has its current rental a living holder.

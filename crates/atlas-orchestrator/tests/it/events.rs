@@ -159,7 +159,7 @@ async fn p13_lost_found_reaped_alien_and_blind_are_told() {
     told(&mut events);
     world.cloud.hide(&world.only_machine(), minutes(5)).unwrap();
     keep_alive(&orchestrator, &session, minutes(7)).await;
-    assert_eq!(words(&told(&mut events)), ["missing", "found"]);
+    assert_eq!(words(&told(&mut events)), ["missing", "found", "phase ready"]);
     world.cloud.vanish(&world.only_machine()).unwrap();
     keep_alive(&orchestrator, &session, minutes(14)).await;
     session.ended().await.unwrap();

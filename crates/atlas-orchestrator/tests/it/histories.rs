@@ -252,7 +252,7 @@ async fn history_17_a_row_of_a_kind_that_is_not_known_stops_nothing() {
     assert_eq!(orchestrator.exposure().await.unwrap().items.len(), 1);
 }
 
-async fn write(world: &World, row: Row) {
+pub(crate) async fn write(world: &World, row: Row) {
     let mut commit = Commit::new(WriteId::new(world.clock.now(), &SeededEntropy::new(row.key.kind.code().into())));
     commit.ops.push(Op::Put(row));
     world.store.commit(commit).await.unwrap();
@@ -369,4 +369,23 @@ async fn seen_four_crashes_in_five_seconds_end_nobody() {
         orchestrator.touch(&id).unwrap();
     }
     assert_eq!(world.cloud.ledger().rents.len(), 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn history_11_each_of_several_leftovers_is_ended_by_its_id() {
+    let world = World::new();
+    world.witness.name_all_left_over();
+    world.cloud.inject(Rule::on(Operation::Spawn, Fault::Duplicates));
+    world.cloud.inject(Rule::on(Operation::Spawn, Fault::LeavesLeftover));
+    // What a cloud leaves over need not bear our mark, so no search and no reaper would find it.
+    world.cloud.inject(Rule::on(Operation::Find, Fault::Errs).always());
+    world.cloud.inject(Rule::on(Operation::List, Fault::Errs).always());
+    let orchestrator = world.open().await;
+    let session = orchestrator.ensure("ada", request()).await.unwrap();
+    let ended = session.ended().await.unwrap();
+    assert_eq!(ended.receipt.unwrap().reason, Reason::Failed);
+    pass(minutes(1)).await;
+    assert_eq!(world.cloud.ledger().rents.len(), 2);
+    assert!(world.cloud.live().is_empty());
+    assert!(orchestrator.exposure().await.unwrap().items.is_empty());
 }

@@ -4,10 +4,13 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
 mod crash;
+mod drain;
 mod events;
 mod histories;
+mod lanes;
 mod leaving;
 mod life;
+mod loss;
 mod mortal;
 mod ownership;
 mod promises;

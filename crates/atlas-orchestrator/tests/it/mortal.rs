@@ -2,18 +2,19 @@
 //! create without an intent on disk (O1), no terminate but under `Releasing` (P4), no stop or start against the stored
 //! power (P9).
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use atlas_core::{
-    CallContext, Capability, Compute, ComputeFilter, ComputeId, ComputeRequest, EndpointId, Error, Found, GpuType, Job,
-    JobId, JobRequest, JobStream, LogOptions, LogStream, Provider, ProviderId, RentalKind, Result, Scope, SpawnOrder,
-    SpawnToken, Traits, Volume, VolumeId, VolumeOrder, VolumeRequest,
+    CallContext, Capability, Compute, ComputeFilter, ComputeId, ComputeRequest, ComputeStatus, EndpointId, Error,
+    Found, GpuType, Job, JobId, JobRequest, JobStream, LogOptions, LogStream, Provider, ProviderId, RentalKind, Result,
+    Scope, SpawnOrder, SpawnToken, Traits, Volume, VolumeId, VolumeOrder, VolumeRequest,
 };
 use atlas_orchestrator::store::{Cursor, Key, Kind, MemoryStore, Range, RowKey, Store};
-use atlas_sim::Mock;
+use atlas_sim::{Mock, Operation};
 
 /// What was done against the rules.
 #[derive(Debug, Default)]
@@ -21,6 +22,10 @@ pub(crate) struct Witness {
     wrongs: Mutex<Vec<String>>,
     blind: AtomicBool,
     stops_sleep: AtomicU64,
+    all_left_over: AtomicBool,
+    shown: Mutex<Option<fn(&mut Compute)>>,
+    panics: Mutex<BTreeMap<Operation, u32>>,
+    remembered: Mutex<Vec<ComputeId>>,
 }
 
 impl Witness {
@@ -32,6 +37,48 @@ impl Witness {
     /// From now on whoever is about to stop a machine sleeps so long first.
     pub(crate) fn let_stops_sleep(&self, seconds: u64) {
         self.stops_sleep.store(seconds, Ordering::Relaxed);
+    }
+
+    /// From now on an error of a create names each machine that it made, not only the first.
+    pub(crate) fn name_all_left_over(&self) {
+        self.all_left_over.store(true, Ordering::Relaxed);
+    }
+
+    /// From now on every machine is shown as `alter` makes it.
+    pub(crate) fn show(&self, alter: fn(&mut Compute)) {
+        *self.shown.lock().unwrap() = Some(alter);
+    }
+
+    /// The next `times` calls of this operation panic.
+    pub(crate) fn panic_in(&self, operation: Operation, times: u32) {
+        self.panics.lock().unwrap().insert(operation, times);
+    }
+
+    /// From now on reads show this id as terminated.
+    pub(crate) fn remember_terminated(&self, id: &ComputeId) {
+        self.remembered.lock().unwrap().push(id.clone());
+    }
+
+    fn remembers(&self, id: &ComputeId) -> bool {
+        self.remembered.lock().unwrap().contains(id)
+    }
+
+    fn maybe_panic(&self, operation: Operation) {
+        let strikes = match self.panics.lock().unwrap().get_mut(&operation) {
+            Some(left) if *left > 0 => {
+                *left -= 1;
+                true
+            }
+            _ => false,
+        };
+        assert!(!strikes, "the provider panics in {operation}, as it was told");
+    }
+
+    fn alter(&self, mut compute: Compute) -> Compute {
+        if let Some(alter) = *self.shown.lock().unwrap() {
+            alter(&mut compute);
+        }
+        compute
     }
 
     pub(crate) fn wrongs(&self) -> Vec<String> {
@@ -69,6 +116,25 @@ impl Mortal {
             std::future::pending::<()>().await;
         }
         answer
+    }
+
+    fn terminated(&self, id: &ComputeId) -> Compute {
+        let mut compute = Compute::new(self.id(), self.traits().kind, id.clone(), ComputeStatus::Terminated);
+        compute.mark = self.cloud.machines().first().and_then(Compute::mark);
+        compute
+    }
+
+    fn left_over(&self, error: Error, order: &SpawnOrder) -> Error {
+        if !self.witness.all_left_over.load(Ordering::Relaxed) {
+            return error;
+        }
+        let made = self.cloud.machines().into_iter();
+        let made = made.filter(|compute| compute.mark().is_some_and(|mark| mark.token == order.token()));
+        made.filter(|compute| !error.leftovers().contains(&compute.id))
+            .map(|compute| compute.id)
+            .collect::<Vec<_>>()
+            .into_iter()
+            .fold(error, Error::with_leftover)
     }
 
     async fn rental_with(&self, compute: &ComputeId, wanted: &[&str]) -> bool {
@@ -110,17 +176,33 @@ impl Provider for Mortal {
             if !matches!(&row, Ok(Some(row)) if row.phase == "open") && row.is_ok() {
                 self.witness.accuse(format!("O1: create {} was sent without an intent on disk", order.token()));
             }
-            self.cloud.spawn(context, order).await
+            self.witness.maybe_panic(Operation::Spawn);
+            let answer = self.cloud.spawn(context, order).await;
+            answer.map(|compute| self.witness.alter(compute)).map_err(|error| self.left_over(error, order))
         })
         .await
     }
 
     async fn get(&self, context: &CallContext, id: &ComputeId) -> Result<Compute> {
-        self.alive(self.cloud.get(context, id)).await
+        self.alive(async {
+            self.witness.maybe_panic(Operation::Get);
+            if self.witness.remembers(id) {
+                return Ok(self.terminated(id));
+            }
+            self.cloud.get(context, id).await.map(|compute| self.witness.alter(compute))
+        })
+        .await
     }
 
     async fn list(&self, context: &CallContext, filter: &ComputeFilter) -> Result<Vec<Compute>> {
-        self.alive(self.cloud.list(context, filter)).await
+        self.alive(async {
+            self.witness.maybe_panic(Operation::List);
+            let all = self.cloud.list(context, filter).await?;
+            let gone = self.witness.remembered.lock().unwrap().clone();
+            let gone = gone.iter().map(|id| self.terminated(id));
+            Ok(all.into_iter().map(|compute| self.witness.alter(compute)).chain(gone).collect())
+        })
+        .await
     }
 
     async fn terminate(&self, context: &CallContext, id: &ComputeId) -> Result<()> {
@@ -134,7 +216,13 @@ impl Provider for Mortal {
     }
 
     async fn find_spawned(&self, context: &CallContext, token: SpawnToken) -> Result<Found> {
-        self.alive(self.cloud.find_spawned(context, token)).await
+        self.alive(async {
+            self.witness.maybe_panic(Operation::Find);
+            let mut found = self.cloud.find_spawned(context, token).await?;
+            found.matches = found.matches.into_iter().map(|compute| self.witness.alter(compute)).collect();
+            Ok(found)
+        })
+        .await
     }
 
     async fn stop(&self, context: &CallContext, id: &ComputeId) -> Result<()> {

@@ -7,7 +7,7 @@ use atlas_orchestrator::{FindingKind, Phase, ReapOptions, Reason, Why};
 use atlas_sim::{Fault, Operation, Rule};
 use std::sync::Arc;
 
-use crate::world::{World, hours, keep_alive, minutes, pass, ready, request, seconds, view};
+use crate::world::{World, hours, keep_alive, minutes, pass, ready, ready_with, request, seconds, view};
 
 /// The reaper when it is asked to act.
 fn act() -> ReapOptions {
@@ -19,9 +19,10 @@ async fn o1_nothing_is_sent_that_is_not_on_disk() {
     let world = World::new();
     let store = Arc::new(FaultyStore::new(world.store.clone()));
     let orchestrator = world.open_over(store.clone()).await;
-    let session = orchestrator.ensure("ada", request()).await.unwrap();
-    // From here on the disk is full: the intent of the create cannot be written.
+    // All but the session itself finds the disk full: the intent of the create cannot be written.
+    store.next([StoreFault::None]);
     store.always(StoreFault::Full);
+    let session = orchestrator.ensure("ada", request()).await.unwrap();
     pass(minutes(1)).await;
     assert_eq!(world.cloud.count(Operation::Spawn), 0);
     store.always(StoreFault::None);
@@ -314,4 +315,163 @@ async fn o2_history_14_a_deployment_whose_name_begins_like_ours_is_not_ours() {
     assert!(
         ours.cloud.list(&atlas_core::CallContext::new(), &atlas_core::ComputeFilter::all()).await.unwrap().len() == 1
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn o2_a_provider_that_sets_only_the_name_has_its_machines_known() {
+    let world = World::new();
+    world.witness.show(|compute| compute.mark = None);
+    let orchestrator = world.open().await;
+    let session = ready(&orchestrator, "ada").await;
+    keep_alive(&orchestrator, &session, minutes(10)).await;
+    assert_eq!(view(&session).await.phase, Phase::Ready);
+    let report = orchestrator.reap(act()).await.unwrap();
+    assert_eq!(report.findings[0].kind, FindingKind::Tracked);
+    orchestrator.end(session.id()).await.unwrap();
+    session.ended().await.unwrap();
+    assert_eq!(world.cloud.ledger().rents.len(), 1);
+    assert!(world.cloud.live().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn o6_an_adopted_machine_is_never_ended_stopped_or_started_by_itself() {
+    #[derive(Debug, Clone, Copy)]
+    enum Happens {
+        Exits,
+        Fails,
+        Hides,
+        IsStopped,
+        IsCloned,
+    }
+    for happens in [Happens::Exits, Happens::Fails, Happens::Hides, Happens::IsStopped, Happens::IsCloned] {
+        let mut world = World::new();
+        let orchestrator = world.open().await;
+        let session = ready(&orchestrator, "ada").await;
+        let machine = world.only_machine();
+        if let Happens::IsStopped = happens {
+            orchestrator.stop(session.id()).await.unwrap();
+            pass(seconds(5)).await;
+        }
+        world.lose_store();
+        let orchestrator = world.open().await;
+        let adopted = orchestrator.adopt(&world.provider(), &machine).await.unwrap();
+        pass(minutes(2)).await;
+        match happens {
+            Happens::Exits => world.cloud.exit(&machine, 1).unwrap(),
+            Happens::Fails => world.cloud.fail(&machine).unwrap(),
+            Happens::Hides => world.cloud.hide(&machine, hours(1)).unwrap(),
+            Happens::IsStopped => {}
+            Happens::IsCloned => drop(world.cloud.clone_machine(&machine).unwrap()),
+        }
+        let (stops, starts) = (world.cloud.count(Operation::Stop), world.cloud.count(Operation::Start));
+        pass(hours(3)).await;
+        assert!(world.cloud.live().contains(&machine), "{happens:?}");
+        assert_eq!(world.cloud.count(Operation::Terminate), 0, "{happens:?}");
+        assert_eq!((world.cloud.count(Operation::Stop), world.cloud.count(Operation::Start)), (stops, starts));
+        if let Happens::Exits | Happens::IsStopped = happens {
+            orchestrator.end_rental(adopted.rental, "it is not needed any more").await.unwrap();
+            pass(minutes(1)).await;
+            assert!(world.cloud.live().is_empty(), "{happens:?}: an operator ends it");
+            assert!(orchestrator.exposure().await.unwrap().items.is_empty());
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn o6_a_sessions_rental_is_ended_with_its_session_only() {
+    let world = World::new();
+    let orchestrator = world.open().await;
+    let session = ready(&orchestrator, "ada").await;
+    let rental = view(&session).await.rental.unwrap();
+    assert_eq!(orchestrator.end_rental(rental, "no").await.unwrap_err().kind(), atlas_core::ErrorKind::Conflict);
+    assert_eq!(view(&session).await.phase, Phase::Ready);
+}
+
+#[tokio::test(start_paused = true)]
+async fn o6_p5_dead_adopted_machines_keep_no_session_from_being_lost() {
+    let mut world = World::new();
+    let orchestrator = world.open().await;
+    for user in 0..3 {
+        ready(&orchestrator, &format!("user {user}")).await;
+    }
+    let adopted = world.cloud.live();
+    world.lose_store();
+    let orchestrator = world.open().await;
+    for machine in &adopted {
+        orchestrator.adopt(&world.provider(), machine).await.unwrap();
+    }
+    pass(minutes(1)).await;
+    for machine in &adopted {
+        world.cloud.vanish(machine).unwrap();
+    }
+    let session = ready(&orchestrator, "ada").await;
+    keep_alive(&orchestrator, &session, minutes(5)).await;
+    let machine = world.only_machine();
+    world.cloud.vanish(&machine).unwrap();
+    keep_alive(&orchestrator, &session, minutes(14)).await;
+    assert_eq!(session.ended().await.unwrap().receipt.unwrap().reason, Reason::Lost);
+}
+
+#[tokio::test(start_paused = true)]
+async fn o3_p14_a_held_machine_of_which_nothing_is_heard_is_exposure() {
+    let world = World::with(|cloud| cloud.key("one"));
+    let orchestrator = world.open().await;
+    let session = ready(&orchestrator, "ada").await;
+    for silence in ["another key", "refused", "down"] {
+        match silence {
+            "another key" => world.cloud.use_key("two"),
+            "refused" => world.cloud.inject(Rule::on(Operation::Get, Fault::Unauthorized).during(minutes(30))),
+            _ => world.cloud.inject(Rule::on(Operation::Get, Fault::FailsBefore).during(minutes(30))),
+        }
+        keep_alive(&orchestrator, &session, minutes(20)).await;
+        let exposure = orchestrator.exposure().await.unwrap();
+        assert_eq!(exposure.items.len(), 1, "{silence}: {exposure:?}");
+        assert!(matches!(exposure.items[0].why, Why::Unreachable { .. }), "{silence}: {exposure:?}");
+        assert_eq!(exposure.per_hour.to_string(), "0.360000");
+        world.cloud.use_key("one");
+        keep_alive(&orchestrator, &session, minutes(12)).await;
+        assert!(orchestrator.exposure().await.unwrap().items.is_empty(), "{silence} is over");
+        assert_eq!(view(&session).await.phase, Phase::Ready);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn o3_what_was_joined_at_one_account_proves_nothing_at_the_next() {
+    let mut world = World::with(|cloud| cloud.key("a"));
+    let orchestrator = world.open().await;
+    let ada = ready_with(&orchestrator, "ada", request().idle_ttl(hours(9))).await;
+    // The key is rotated, and a listing vouches for the new one.
+    world.cloud.rotate_key("b");
+    keep_alive(&orchestrator, &ada, minutes(5)).await;
+    // Then the account is exchanged for another one, which has a session of its own, and its key is rotated too.
+    world.cloud.use_key("x");
+    let bob = ready_with(&orchestrator, "bob", request().idle_ttl(hours(9))).await;
+    world.cloud.rotate_key("y");
+    keep_alive(&orchestrator, &bob, minutes(5)).await;
+    assert_eq!(view(&bob).await.phase, Phase::Ready);
+    orchestrator.end(ada.id()).await.unwrap();
+    pass(hours(1)).await;
+    assert_eq!(view(&ada).await.phase, Phase::Ending, "the other account's not-founds proved her machine gone");
+    // What was joined is known to the next opening too, and no more than that.
+    let orchestrator = world.reopen().await;
+    pass(hours(1)).await;
+    let (ada, bob) = (orchestrator.session(*ada.id()).await.unwrap(), orchestrator.session(*bob.id()).await.unwrap());
+    assert_eq!(view(&ada).await.phase, Phase::Ending);
+    assert_eq!(view(&bob).await.phase, Phase::Ready);
+    world.cloud.use_key("b");
+    pass(minutes(5)).await;
+    assert_eq!(view(&ada).await.phase, Phase::Ended);
+}
+
+#[tokio::test(start_paused = true)]
+async fn o5_a_create_that_is_under_way_cannot_be_written_off() {
+    let world = World::with(|cloud| cloud.create_takes(seconds(20)));
+    let orchestrator = world.open().await;
+    let session = orchestrator.ensure("ada", request()).await.unwrap();
+    pass(seconds(5)).await;
+    let rental = view(&session).await.rental.unwrap();
+    let refused = orchestrator.write_off(rental, "it takes too long").await.unwrap_err();
+    assert_eq!(refused.kind(), atlas_core::ErrorKind::Conflict);
+    session.ready().await.unwrap();
+    assert_eq!(world.cloud.ledger().rents.len(), 1);
 }

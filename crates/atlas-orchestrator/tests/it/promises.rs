@@ -16,13 +16,13 @@ const TWO_NOT_FOUNDS: GoneRule = GoneRule::TwoNotFounds { apart: std::time::Dura
 
 #[tokio::test(start_paused = true)]
 async fn p1_an_ending_is_one_commit_with_its_event_its_key_and_its_receipt() {
-    let world = World::new();
+    let world = World::with(|cloud| cloud.delete_takes(seconds(1)));
     let orchestrator = world.open().await;
     let session = ready(&orchestrator, "ada").await;
     let mut events = orchestrator.events().await.unwrap();
     told(&mut events);
     orchestrator.end_because(session.id(), "the demo is over", "grace").await.unwrap();
-    // Nothing has run since: all of it stands in the commit that `end` waited for.
+    // The cloud has not answered yet: all of it stands in the commit that `end` waited for.
     let ending = view(&session).await;
     let receipt = ending.receipt.unwrap();
     assert_eq!(
@@ -96,9 +96,10 @@ async fn p2_history_04_a_sender_that_slept_past_its_time_sends_nothing() {
     world.policy.may_send_for = seconds(5);
     let store = Arc::new(FaultyStore::new(world.store.clone()));
     let orchestrator = world.open_over(store.clone()).await;
-    let session = orchestrator.ensure("ada", request()).await.unwrap();
     // The intent's commit is answered only after some ten seconds: far beyond what was allowed.
+    store.next([StoreFault::None]);
     store.next([StoreFault::Unknown; 24]);
+    let session = orchestrator.ensure("ada", request()).await.unwrap();
     session.ready().await.unwrap();
     let calls = world.cloud.calls();
     let sent: Vec<_> = calls.iter().filter(|call| call.operation == Operation::Spawn).collect();
@@ -951,7 +952,7 @@ async fn a_machine_that_breaks_or_ends_by_itself_ends_its_session_with_the_reaso
     let receipt = session.ended().await.unwrap().receipt.unwrap();
     assert_eq!(receipt.reason, Reason::Failed);
     assert!(receipt.evidence.contains("with code 137"), "{}", receipt.evidence);
-    let session = ready(&orchestrator, "ada").await;
+    let session = ready(&orchestrator, "bob").await;
     world.cloud.fail(&world.only_machine()).unwrap();
     let receipt = session.ended().await.unwrap().receipt.unwrap();
     assert!(receipt.evidence.contains("broke"), "{}", receipt.evidence);
@@ -1104,4 +1105,77 @@ async fn p1_a_store_that_cannot_write_ends_nobody_and_forgets_nobody() {
     let touched = orchestrator.touch(session.id());
     pass(seconds(5)).await;
     assert_eq!(touched.is_ok(), view(&session).await.phase == Phase::Ready);
+}
+
+#[tokio::test(start_paused = true)]
+async fn p4_history_10_the_settle_window_counts_from_the_answer_of_the_create() {
+    let world = World::with(|cloud| {
+        cloud
+            .create_takes(seconds(90))
+            .effect_at(atlas_sim::Moment::Departure)
+            .settle_window(minutes(2))
+            .appears_after(seconds(100))
+    });
+    let orchestrator = world.open().await;
+    let session = orchestrator.ensure("ada", request()).await.unwrap();
+    pass(seconds(91)).await;
+    orchestrator.end(session.id()).await.unwrap();
+    pass(seconds(60)).await;
+    assert_eq!(view(&session).await.phase, Phase::Ending, "it was made a minute ago, and may not be seen for two");
+    session.ended().await.unwrap();
+    assert!(world.cloud.live().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn p12_a_machine_whose_port_is_not_listed_yet_is_not_ready() {
+    let world = World::new();
+    world.witness.show(|compute| compute.ports.clear());
+    let orchestrator = world.open().await;
+    let session = orchestrator.ensure("ada", request()).await.unwrap();
+    pass(minutes(1)).await;
+    assert_eq!(view(&session).await.phase, Phase::Starting, "it has no address");
+    world.witness.show(|_| {});
+    session.ready().await.unwrap().url(8000).unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn p12_other_ports_are_asked_before_they_are_handed_out() {
+    let world = World::new();
+    let orchestrator = world.open().await;
+    let session = ready(&orchestrator, "ada").await;
+    let before = session.endpoint().await.unwrap().unwrap();
+    // A stranger's port: nobody there knows the key.
+    world.witness.show(|compute| compute.ports[0].url = Some("https://stranger.example/".to_owned()));
+    keep_alive(&orchestrator, &session, minutes(3)).await;
+    assert!(session.endpoint().await.unwrap().is_none());
+    world.witness.show(|_| {});
+    let after = session.ready().await.unwrap();
+    assert!(after.generation > before.generation);
+    assert_eq!(after.url(8000).unwrap(), before.url(8000).unwrap());
+}
+
+#[tokio::test(start_paused = true)]
+async fn p10_a_lifetime_that_ends_before_any_machine_is_no_failed_start() {
+    let world = World::with(|cloud| cloud.capacity("h100", 0));
+    let orchestrator = world.open().await;
+    let short = request().max_lifetime(minutes(2));
+    let session = orchestrator.ensure("ada", short.clone()).await.unwrap();
+    assert_eq!(session.ended().await.unwrap().receipt.unwrap().reason, Reason::Lifetime);
+    let next = orchestrator.ensure("ada", short).await.unwrap();
+    assert_ne!(next.id(), session.id());
+}
+
+#[tokio::test(start_paused = true)]
+async fn p14_history_12_a_store_that_cannot_say_what_it_is_is_opened_and_driven_all_the_same() {
+    let mut world = World::new();
+    let orchestrator = world.open().await;
+    let session = ready(&orchestrator, "ada").await;
+    let mut about = world.rows(Kind::META).await.into_iter().find(|row| row.key.id == "store").unwrap();
+    about.body = "?".into();
+    crate::histories::write(&world, about).await;
+    let orchestrator = world.reopen().await;
+    let session = orchestrator.session(*session.id()).await.unwrap();
+    assert!(matches!(session.endpoint().await, Err(Error::NoMasterKey(_))));
+    assert_eq!(session.ended().await.unwrap().receipt.unwrap().reason, Reason::Idle);
+    assert!(world.cloud.live().is_empty());
 }

@@ -109,3 +109,30 @@ async fn p16_a_slow_cloud_ends_idle_sessions_in_time_all_the_same() {
     }
     assert!(touched.elapsed() <= minutes(2) + seconds(4), "{:?}", touched.elapsed());
 }
+
+#[tokio::test(start_paused = true)]
+async fn p16_a_provider_that_panics_costs_nobody_a_slot_and_no_lane_its_life() {
+    let mut world = World::new();
+    world.policy.reads_at_once = 2;
+    world.policy.creates_at_once = 2;
+    let orchestrator = world.open().await;
+    let session = ready(&orchestrator, "ada").await;
+    for operation in [Operation::Get, Operation::List, Operation::Spawn] {
+        world.witness.panic_in(operation, 6);
+    }
+    let mut unlucky = Vec::new();
+    for user in 0..6 {
+        unlucky.push(orchestrator.ensure(&format!("user {user}"), request()).await.unwrap());
+    }
+    crate::world::keep_alive(&orchestrator, &session, minutes(12)).await;
+    unlucky.push(ready(&orchestrator, "bob").await);
+    assert_eq!(view(&session).await.phase, Phase::Ready);
+    // A create that panicked may have happened: it was searched for, and another followed.
+    for session in &unlucky {
+        session.ready().await.unwrap();
+        orchestrator.end(session.id()).await.unwrap();
+    }
+    world.cloud.clone_machine(&view(&session).await.compute.unwrap()).unwrap();
+    crate::world::keep_alive(&orchestrator, &session, minutes(6)).await;
+    assert_eq!(world.cloud.live(), [view(&session).await.compute.unwrap()], "the reaper lives on");
+}

@@ -122,6 +122,12 @@ impl World {
         }
     }
 
+    /// Opens another in place of one that was shut down, whose calls may still be under way.
+    pub(crate) async fn succeed(&mut self) -> Orchestrator {
+        self.store = Arc::new(self.store.restart());
+        self.open().await
+    }
+
     /// Kills the process and starts another.
     pub(crate) async fn reopen(&mut self) -> Orchestrator {
         self.kill();

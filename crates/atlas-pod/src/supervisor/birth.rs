@@ -1,20 +1,19 @@
 //! From a spec to a pod that is up. Any error means that nothing runs.
 
-use std::os::fd::IntoRawFd;
+use std::io::{PipeReader, PipeWriter};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
 use atlas_auth::{Clock, Entropy, SystemClock, SystemEntropy};
-use rustix::process::getpid;
 use tokio::task::JoinSet;
 use tower::Layer;
 
 use super::environment;
 use super::life::Life;
 use super::ports::{self, Port};
-use crate::directory::{Claim, Directory};
+use crate::directory::Directory;
 use crate::exec;
 use crate::files;
 use crate::http::proxy::Proxy;
@@ -22,24 +21,18 @@ use crate::http::server;
 use crate::keys::PodKeys;
 use crate::log::writer::LogWriter;
 use crate::process;
-use crate::report::PodReport;
+use crate::report::{Inode, PodReport, ProcessId};
 use crate::spec::Wire;
 use crate::surroundings;
 use crate::sweep::Scope;
 
-/// Whoever just looks at the pod holds the lock for a moment; whoever ends it withdraws the permission.
-const LOCK_TRIES: u32 = 300;
-const LOCK_PAUSE: Duration = Duration::from_millis(10);
-
-/// Brings a pod up.
+/// Brings a pod up, under the lock that this process was handed.
 pub(super) async fn bring_up(directory: Directory, spec: Wire) -> Result<Life, String> {
-    let lock = claim(&directory, spec.run).await?;
-    // Never closed but by the end of the process, when the ports have been let go: the next run may want the same.
-    let _held_for_life = lock.into_raw_fd();
     sweep_earlier(&directory).await?;
     let layer = keys_of(&spec)?;
     let ports = ports::bind(&spec.ports, layer.is_some(), &SystemEntropy)?;
-    let report = report(&spec, &ports)?;
+    let pipe = std::io::pipe().map_err(|error| format!("the command cannot be given an output: {error}"))?;
+    let report = report(&spec, &ports, &pipe.0)?;
     let log =
         LogWriter::open(&directory, spec.log_cap).map_err(|error| format!("the log cannot be opened: {error}"))?;
     write(&directory, &report)?;
@@ -53,7 +46,7 @@ pub(super) async fn bring_up(directory: Directory, spec: Wire) -> Result<Life, S
         }
         reservations.push(port);
     }
-    let (command, log_done) = start_command(&directory, &spec, &report, &log)?;
+    let (command, log_done) = start_command(&directory, &spec, &report, &log, pipe)?;
     let scope = Scope::of(&report, true);
     Ok(Life {
         directory,
@@ -66,25 +59,6 @@ pub(super) async fn bring_up(directory: Directory, spec: Wire) -> Result<Life, S
         _servers: servers,
         _ports: reservations,
     })
-}
-
-async fn claim(directory: &Directory, run: u64) -> Result<std::fs::File, String> {
-    let removed = || format!("its directory {} was removed", directory.path().display());
-    for _ in 0..LOCK_TRIES {
-        match directory.try_claim().map_err(|error| format!("the lock cannot be taken: {error}"))? {
-            Claim::Missing => return Err(removed()),
-            Claim::Held => tokio::time::sleep(LOCK_PAUSE).await,
-            Claim::Taken(lock) => {
-                let permitted = directory.read_run().map_err(|error| format!("its run cannot be read: {error}"))?;
-                return if permitted == Some(run) {
-                    Ok(lock)
-                } else {
-                    Err(format!("run {run} may not start any more: it was ended, or another was prepared"))
-                };
-            }
-        }
-    }
-    Err(format!("the pod in {} is running already, or being ended", directory.path().display()))
 }
 
 /// What an earlier run left behind when its supervisor was killed must not live beside this one.
@@ -101,18 +75,20 @@ async fn sweep_earlier(directory: &Directory) -> Result<(), String> {
     }
 }
 
-fn report(spec: &Wire, ports: &[Port]) -> Result<PodReport, String> {
-    let own = getpid().as_raw_nonzero().get();
-    let itself = process::read(own).ok_or("/proc does not show this process; is it mounted?")?;
+fn report(spec: &Wire, ports: &[Port], output: &PipeReader) -> Result<PodReport, String> {
+    let itself = process::read(process::own()).ok_or("/proc does not show this process; is it mounted?")?;
     let mut random = [0; 16];
     SystemEntropy.fill(&mut random);
     Ok(PodReport {
         run: spec.run,
         compute_id: spec.compute_id.clone(),
-        pid: own,
+        pid: itself.pid,
         started_ticks: itself.started,
         boot_id: process::boot_id().map_err(|error| format!("the kernel does not tell its boot: {error}"))?,
         session: itself.session,
+        // One that is gone already leaves this process to itself.
+        keeper: process::read(itself.parent).map(|keeper| ProcessId { pid: keeper.pid, started_ticks: keeper.started }),
+        output: Some(Inode::of(output).map_err(|error| format!("the command's output has no number: {error}"))?),
         marker: format!("{:032x}", u128::from_ne_bytes(random)),
         ports: ports.iter().map(|port| port.bound).collect(),
         started_at: SystemClock.now(),
@@ -163,9 +139,9 @@ fn start_command(
     spec: &Wire,
     report: &PodReport,
     log: &LogWriter,
+    (reader, writer): (PipeReader, PipeWriter),
 ) -> Result<(i32, mpsc::Receiver<()>), String> {
     let wrong = |error: std::io::Error| format!("the command cannot be started: {error}");
-    let (reader, writer) = std::io::pipe().map_err(wrong)?;
     let mut command = Command::new(surroundings::OWN_PROGRAM);
     command.arg0(&spec.program).args(&spec.prefix).args(exec::arguments(report.pid, &spec.limits));
     if spec.command.is_empty() {

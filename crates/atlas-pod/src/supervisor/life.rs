@@ -40,7 +40,7 @@ impl Signals {
         })
     }
 
-    async fn next(&mut self) -> Heard {
+    pub(super) async fn next(&mut self) -> Heard {
         loop {
             tokio::select! {
                 _ = self.child.recv() => return Heard::Child,
@@ -52,7 +52,8 @@ impl Signals {
     }
 }
 
-enum Heard {
+/// What a signal was about.
+pub(super) enum Heard {
     Child,
     End,
 }
@@ -80,32 +81,40 @@ impl Life {
     pub(super) async fn live(self, signals: &mut Signals) {
         // The moment, on the clock that never goes back, at which patience ends.
         let mut patience: Option<Duration> = None;
-        let mut ended = false;
+        let (mut ended, mut asked) = (false, false);
         loop {
             let Reaped { outcome, childless } = reap(self.command);
             if let Some(outcome) = outcome {
-                self.write_exit(outcome, patience.is_some());
+                self.write_exit(outcome, asked);
                 ended = true;
             }
             let now = SystemClock.monotonic();
-            // A command that went by itself takes the rest with it; one that was asked to end leaves them their grace.
-            let over = childless || patience.map_or(ended, |until| now >= until);
-            if over {
+            if childless || patience.is_some_and(|until| now >= until) {
                 break;
+            }
+            // A command that went by itself takes the rest with it; they are asked, and have their grace as well.
+            if ended && patience.is_none() {
+                patience = Some(now.saturating_add(self.grace));
+                self.ask_to_end();
             }
             let left = patience.map_or(Duration::MAX, |until| until.saturating_sub(now));
             let heard = tokio::time::timeout(left, signals.next()).await;
             if matches!(heard, Ok(Heard::End)) {
                 let until = SystemClock.monotonic().saturating_add(self.directory.read_ending().unwrap_or(self.grace));
                 patience = Some(patience.map_or(until, |earlier| earlier.min(until)));
-                if let Err(error) = self.scope.ask_to_end() {
-                    self.log.remark(&format!("the processes cannot be asked to end: {error}"));
-                }
+                asked |= !ended;
+                self.ask_to_end();
             }
         }
-        self.kill_the_rest(ended, patience.is_some()).await;
+        self.kill_the_rest(ended, asked).await;
         // Everything that was said before is in the log when the lock becomes free.
         let _ = self.log_done.recv_timeout(LOG_LIMIT);
+    }
+
+    fn ask_to_end(&self) {
+        if let Err(error) = self.scope.ask_to_end() {
+            self.log.remark(&format!("the processes cannot be asked to end: {error}"));
+        }
     }
 
     async fn kill_the_rest(&self, mut ended: bool, asked: bool) {
@@ -140,15 +149,16 @@ impl Life {
     }
 }
 
-struct Reaped {
-    /// How the command ended, once.
-    outcome: Option<Outcome>,
+/// What [`reap`] found.
+pub(super) struct Reaped {
+    /// How the process that was named ended, once.
+    pub(super) outcome: Option<Outcome>,
     /// Whether there is no child any more, dead or alive.
-    childless: bool,
+    pub(super) childless: bool,
 }
 
 /// Takes the exit status of everything that has ended.
-fn reap(command: i32) -> Reaped {
+pub(super) fn reap(command: i32) -> Reaped {
     let mut outcome = None;
     loop {
         match rustix::process::wait(WaitOptions::NOHANG) {

@@ -1,8 +1,9 @@
-//! The supervisor: one process for one run of a pod, from its start until nothing of it is left.
+//! The supervisor: one process for one run of a pod, from its start until nothing of it is left; and its [`keeper`].
 //!
 //! ```text
-//! spec from stdin ─► setsid, subreaper ─► lock, permission ─► strays of an earlier run ─► ports ─► pod.json
-//!   ─► command (through `exec`) ─► answer on stdout ─► … ─► exit.json ─► all descendants gone ─► exit (lock free)
+//! keeper:     spec from stdin ─► setsid, subreaper ─► lock, permission ─► supervisor ─► … ─► what it left ─► exit
+//! supervisor: setsid, subreaper ─► strays of an earlier run ─► ports ─► pod.json ─► command (through `exec`)
+//!   ─► answer on stdout ─► … ─► exit.json ─► all descendants gone ─► exit (lock free)
 //! ```
 //!
 //! Invariants: nothing of a run starts before its `pod.json` is on disk, so whoever finds the lock free knows whom to
@@ -12,6 +13,7 @@
 
 mod birth;
 mod environment;
+mod keeper;
 mod life;
 mod ports;
 
@@ -30,8 +32,18 @@ use crate::spec::Wire;
 
 /// Runs a pod to its end.
 pub(crate) fn main(path: PathBuf) -> ExitCode {
+    stage(async |spec| supervise(Directory::new(path), spec).await)
+}
+
+/// Runs a supervisor, and clears up after it.
+pub(crate) fn keeper(path: PathBuf) -> ExitCode {
+    stage(async |spec| keep(Directory::new(path), spec).await)
+}
+
+/// A process of its own, with a spec from its standard input. An error means that nothing runs.
+fn stage(life: impl AsyncFnOnce(Wire) -> Result<(), String>) -> ExitCode {
     match prepare().map_err(|error| format!("the supervisor cannot be set up: {error}")).and_then(|(spec, runtime)| {
-        let outcome = runtime.block_on(supervise(Directory::new(path), spec));
+        let outcome = runtime.block_on(life(spec));
         // A thread that still waits for a pipe must not keep the process, and with it the lock.
         runtime.shutdown_background();
         outcome
@@ -72,8 +84,23 @@ fn close_inherited() -> io::Result<()> {
     Ok(())
 }
 
+async fn keep(directory: Directory, spec: Wire) -> Result<(), String> {
+    let mut signals = signals()?;
+    let supervisor = keeper::start(&directory, &spec).await?;
+    // The answer is the supervisor's to give; and the keys are not this process's to keep.
+    silence();
+    drop(spec);
+    keeper::keep(supervisor, &mut signals).await;
+    Ok(())
+}
+
+fn signals() -> Result<life::Signals, String> {
+    life::Signals::catch().map_err(|error| format!("signals cannot be caught: {error}"))
+}
+
 async fn supervise(directory: Directory, spec: Wire) -> Result<(), String> {
-    let mut signals = life::Signals::catch().map_err(|error| format!("signals cannot be caught: {error}"))?;
+    keeper::inherit(&directory)?;
+    let mut signals = signals()?;
     let pod = birth::bring_up(directory, spec).await?;
     answer(&Answer::Started(Box::new(pod.report().clone())));
     silence();

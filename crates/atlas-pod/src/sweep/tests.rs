@@ -6,7 +6,7 @@ const SUPERVISOR: i32 = 100;
 const BEGUN: u64 = 1000;
 
 fn scope(alive: bool) -> Scope {
-    Scope { supervisor: SUPERVISOR, alive, session: SUPERVISOR, not_before: BEGUN, marker: Vec::new(), own: 999 }
+    Scope { root: SUPERVISOR, alive, session: SUPERVISOR, not_before: BEGUN, marker: None, output: None, own: 999 }
 }
 
 /// pid, parent, session.

@@ -111,6 +111,12 @@ pub(crate) fn kill(pid: i32, signal: rustix::process::Signal) {
     rustix::process::kill_process(rustix::process::Pid::from_raw(pid).unwrap(), signal).unwrap();
 }
 
+/// Kills a supervisor together with the keeper that would clear up after it.
+pub(crate) fn kill_both(report: &PodReport) {
+    kill(report.keeper.unwrap().pid, rustix::process::Signal::KILL);
+    kill(report.pid, rustix::process::Signal::KILL);
+}
+
 /// An answer, its body as text.
 #[derive(Debug)]
 pub(crate) struct Answer {

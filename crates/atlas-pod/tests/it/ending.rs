@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use atlas_pod::{Outcome, PodState, launch};
 use rustix::process::Signal;
 
-use crate::bench::{Bench, children, eventually, kill, lives, stat};
+use crate::bench::{Bench, children, eventually, kill, kill_both, lives, stat};
 
 /// Starts what outlives its parent: in its own session, its parent gone. Writes its number to `daemon`.
 const DAEMON: &str = "(setsid sh -c 'echo $$ >daemon; exec sleep 1000' >/dev/null 2>&1 &) ; \
@@ -92,6 +92,17 @@ async fn daemons_end_with_the_command_that_left_them() {
 }
 
 #[tokio::test]
+async fn what_a_command_leaves_is_asked_before_it_is_killed() {
+    let bench = Bench::new();
+    let script = "(sh -c 'trap \"echo bye; exit\" TERM; echo up >up; while :; do sleep 0.01; done' &) ; \
+                  while ! test -s up; do sleep 0.01; done; exit 5";
+    bench.script(script).await;
+    let state = bench.until(|state| matches!(state, PodState::Exited(..))).await;
+    assert_eq!(outcome(&state), Some((Outcome::Code(5), false)));
+    assert!(bench.log().await.ends_with("bye\n"), "{}", bench.log().await);
+}
+
+#[tokio::test]
 async fn daemons_without_marker_end_with_the_pod() {
     let bench = Bench::new();
     bench.script(&format!("{} trap '' TERM; sleep 1000", DAEMON.replace("(setsid", "(env -i setsid"))).await;
@@ -114,11 +125,74 @@ async fn processes_that_run_away_from_the_signal_are_caught() {
 }
 
 #[tokio::test]
+async fn nothing_outlives_a_killed_supervisor_whatever_it_has_shed() {
+    let bench = Bench::new();
+    // One in the pod's session, one in a session of its own; neither has a marker, an output or a parent of the pod's.
+    let shed =
+        "(env -i sh -c 'echo $$ >plain; exec sleep 1000' >/dev/null 2>&1 &) ; while ! test -s plain; do :; done;";
+    let report = bench.script(&format!("{} {shed} sleep 1000", DAEMON.replace("(setsid", "(env -i setsid"))).await;
+    let (daemon, plain) = (bench.number("daemon").await, bench.number("plain").await);
+    kill(report.pid, Signal::KILL);
+    let ended = bench.pod.end(Duration::ZERO).await.unwrap();
+    assert!(!lives(daemon) && !lives(plain));
+    assert_eq!(ended.exit(), None);
+    assert!(!lives(report.keeper.unwrap().pid));
+}
+
+#[tokio::test]
+async fn what_a_killed_supervisor_left_ends_without_anybody_asking() {
+    let bench = Bench::new();
+    let report = bench.script(&format!("{DAEMON} sleep 1000")).await;
+    let daemon = bench.number("daemon").await;
+    kill(report.pid, Signal::KILL);
+    let state = bench.until(|state| !matches!(state, PodState::Running(_))).await;
+    assert_eq!(state, PodState::Dead(report), "never anything in between");
+    assert!(!lives(daemon));
+}
+
+#[tokio::test]
+async fn a_pod_lives_on_without_its_keeper_and_ends_with_all_that_belongs_to_it() {
+    let bench = Bench::new();
+    let report = bench.script(&format!("{DAEMON} sleep 1000")).await;
+    let daemon = bench.number("daemon").await;
+    let keeper = report.keeper.unwrap().pid;
+    kill(keeper, Signal::KILL);
+    eventually("the keeper's end", || (!lives(keeper)).then_some(())).await;
+    assert_eq!(bench.pod.inspect().unwrap(), PodState::Running(report.clone()));
+    drop(bench.pod.end(Duration::from_secs(5)).await.unwrap());
+    assert!(!lives(daemon) && !lives(report.pid));
+}
+
+#[tokio::test]
+async fn a_keeper_that_stands_still_ends_all_the_same() {
+    let bench = Bench::new();
+    let report = bench.script("sleep 1000").await;
+    let keeper = report.keeper.unwrap().pid;
+    kill(keeper, Signal::STOP);
+    kill(report.pid, Signal::KILL);
+    drop(bench.pod.end(Duration::ZERO).await.unwrap());
+    assert!(!lives(keeper));
+}
+
+#[tokio::test]
+async fn what_says_something_is_known_without_marker_when_keeper_and_supervisor_were_killed() {
+    let bench = Bench::new();
+    // The command dies with the supervisor; what it started has nothing but its output.
+    let script = "env -i sh -c 'echo $$ >plain; sleep 1000 >/dev/null 2>&1 & wait'; true";
+    let report = bench.script(script).await;
+    let plain = bench.number("plain").await;
+    let child = eventually("its child", || children(plain).first().copied()).await;
+    kill_both(&report);
+    drop(bench.pod.end(Duration::ZERO).await.unwrap());
+    assert!(!lives(plain) && !lives(child));
+}
+
+#[tokio::test]
 async fn a_killed_supervisor_takes_the_command_with_it_and_ending_finds_the_rest() {
     let bench = Bench::new();
     let report = bench.script(&format!("{DAEMON} echo $$ >me; sleep 1000")).await;
     let (command, daemon) = (bench.number("me").await, bench.number("daemon").await);
-    kill(report.pid, Signal::KILL);
+    kill_both(&report);
     assert_eq!(bench.until(|state| matches!(state, PodState::Dead(_))).await, PodState::Dead(report.clone()));
     eventually("the command's death", || (!lives(command)).then_some(())).await;
     assert!(lives(daemon), "which nobody has looked for yet");
@@ -135,7 +209,7 @@ async fn sweeping_finds_what_a_killed_supervisor_left_and_spares_a_pod_that_runs
     let daemon = bench.number("daemon").await;
     bench.pod.sweep().await.unwrap();
     assert!(lives(daemon));
-    kill(report.pid, Signal::KILL);
+    kill_both(&report);
     bench.until(|state| matches!(state, PodState::Dead(_))).await;
     bench.pod.sweep().await.unwrap();
     assert!(!lives(daemon));
@@ -146,7 +220,7 @@ async fn the_next_run_does_not_live_beside_what_a_killed_one_left() {
     let bench = Bench::new();
     let first = bench.script(&format!("{DAEMON} sleep 1000")).await;
     let daemon = bench.number("daemon").await;
-    kill(first.pid, Signal::KILL);
+    kill_both(&first);
     bench.until(|state| matches!(state, PodState::Dead(_))).await;
     let second = launch(&bench.spec(2).command(["sleep", "1000"])).await.unwrap();
     assert!(!lives(daemon));

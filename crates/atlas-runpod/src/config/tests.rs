@@ -9,8 +9,8 @@ use super::*;
 fn build(settings: &Settings) -> Result<Arc<dyn Provider>> {
     let master = MasterKey::generate(&SeededEntropy::new(1));
     let sealer = Arc::new(Sealer::from_master(&master, "provider/runpod"));
-    let mut context = BuildContext::new("state".into(), sealer, Arc::new(SystemClock), Arc::new(SeededEntropy::new(2)));
-    context.transport = Some(Arc::new(ScriptedTransport::new()));
+    let context = BuildContext::new("state".into(), sealer, Arc::new(SystemClock), Arc::new(SeededEntropy::new(2)))
+        .with_transport(Arc::new(ScriptedTransport::new()));
     factory().build(&ProviderId::parse("team_b").unwrap(), settings, &context)
 }
 

@@ -113,7 +113,7 @@ pub(crate) fn processes(state: &Path) -> Vec<Process> {
         }
         let words = String::from_utf8_lossy(&words).replace('\0', " ").trim().to_owned();
         let machine = machine_in(&folder.to_string_lossy()).or_else(|| machine_in(&words));
-        let supervises = words.contains("__pod run ");
+        let supervises = words.contains("__pod supervise ");
         found.push(Process { pid, words, machine, supervises });
     }
     found

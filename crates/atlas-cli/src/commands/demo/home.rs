@@ -13,6 +13,9 @@ use crate::failure::Failure;
 /// What a machine of the demo is said to cost an hour: a tenth of a cent a second, so that a bill of seconds shows.
 const PRICE: &str = "3.60";
 
+/// The file with the number of the process that holds the lock.
+const HOLDER: &str = "pid";
+
 /// The name of the demo's account.
 const ACCOUNT: &str = "local";
 
@@ -33,10 +36,11 @@ impl Home {
         files::make_private_dir(&path).map_err(|cause| files::error("make the demo's folder", &path, &cause))?;
         let lock = path.join("lock");
         match FileLock::try_acquire(&lock) {
-            Ok(Some(held)) => Ok(Self { path, _lock: held }),
+            Ok(Some(held)) => Ok(Self::held(path, held)),
             Ok(None) => Err(Failure::held(format!(
-                "another `atlas demo` is running in {}; end that one, or set another state directory",
-                path.display()
+                "another `atlas demo` is running in {} ({}); end that one, or set another state directory",
+                path.display(),
+                holder(&path)
             ))),
             Err(cause) => Err(files::error("lock", &lock, &cause).into()),
         }
@@ -50,7 +54,13 @@ impl Home {
         let path = folder(state_dir);
         let lock = path.join("lock");
         let held = FileLock::try_acquire(&lock).map_err(|cause| files::error("lock", &lock, &cause))?;
-        Ok(held.map(|held| Self { path, _lock: held }))
+        Ok(held.map(|held| Self::held(path, held)))
+    }
+
+    /// Whoever finds the lock held wants to know by whom. A disk that does not take it keeps nobody from anything.
+    fn held(path: PathBuf, lock: FileLock) -> Self {
+        let _ = files::write_durably(&path.join(HOLDER), std::process::id().to_string().as_bytes());
+        Self { path, _lock: lock }
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -81,6 +91,14 @@ pub(super) async fn open(
 ) -> Result<Orchestrator, Failure> {
     let builder = Orchestrator::builder(atlas(path)?).policy(policy()).wait_for_store(PATIENCE);
     Ok(as_this(builder).open().await?)
+}
+
+/// Who holds the lock, for a person.
+fn holder(path: &Path) -> String {
+    match files::read(&path.join(HOLDER)) {
+        Ok(Some(pid)) => format!("process {}", String::from_utf8_lossy(&pid).trim()),
+        _ => "its process is not known".to_owned(),
+    }
 }
 
 fn folder(state_dir: &Path) -> PathBuf {

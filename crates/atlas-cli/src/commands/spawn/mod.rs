@@ -87,6 +87,9 @@ impl Spawn {
                 "--prefer price needs the clouds' live prices, which this version does not read; use --prefer order";
             return Err(Failure::from(Error::unsupported(message).with_operation("spawn")));
         }
+        if self.timeout < Duration::from_secs(1) {
+            return Err(Failure::usage("--timeout must be at least one second: no machine is ready at once"));
+        }
         let request = self.asked.request()?;
         request.validate()?;
         let accounts = match self.provider.as_slice() {
@@ -165,8 +168,13 @@ impl Spawn {
         let now = context.atlas.clock().now();
         let words = if context.output.is_json() { String::new() } else { describe::spawned_in_words(spawned, now)? };
         context.output.result(&describe::spawned_as_json(spawned, now)?, || words)?;
-        if self.auth == Auth::SignedUrl && spawned.compute.ports.iter().all(|port| port.url.is_none()) {
-            context.output.note("the machine has no address yet, so no URL could be signed; use --wait");
+        let http: Vec<_> = spawned.compute.ports.iter().filter(|port| port.protocol == atlas::Protocol::Http).collect();
+        if self.auth == Auth::SignedUrl && http.iter().all(|port| port.url.is_none()) {
+            context.output.note(if http.is_empty() {
+                "the machine has no http port, so there is no URL to sign; open one with --port"
+            } else {
+                "the machine has no address yet, so no URL could be signed; use --wait"
+            });
         }
         Ok(())
     }

@@ -34,12 +34,13 @@ pub struct FaultyStore {
     inner: Arc<dyn Store>,
     next: Mutex<VecDeque<Fault>>,
     always: Mutex<Fault>,
+    delay: Mutex<Duration>,
 }
 
 impl FaultyStore {
     /// Everything goes to `inner` until told otherwise.
     pub fn new(inner: Arc<dyn Store>) -> Self {
-        Self { inner, next: Mutex::default(), always: Mutex::new(Fault::None) }
+        Self { inner, next: Mutex::default(), always: Mutex::new(Fault::None), delay: Mutex::default() }
     }
 
     /// One fault for each of the next writes, in this order, after those that were told before.
@@ -50,6 +51,19 @@ impl FaultyStore {
     /// This fault for all writes for which none was told, until told otherwise.
     pub fn always(&self, fault: Fault) {
         *self.always.lock().unwrap_or_else(PoisonError::into_inner) = fault;
+    }
+
+    /// Lets every read and every commit take so long, on the way there and on the way back: a caller may be gone when
+    /// the answer comes.
+    pub fn delay(&self, span: Duration) {
+        *self.delay.lock().unwrap_or_else(PoisonError::into_inner) = span;
+    }
+
+    async fn travel(&self) {
+        let span = *self.delay.lock().unwrap_or_else(PoisonError::into_inner);
+        if !span.is_zero() {
+            tokio::time::sleep(span).await;
+        }
     }
 
     fn fault(&self) -> Fault {
@@ -66,6 +80,7 @@ impl sealed::Sealed for FaultyStore {}
 #[deny(clippy::missing_trait_methods)]
 impl Store for FaultyStore {
     async fn get(&self, key: Key) -> Result<Option<Row>, StoreError> {
+        self.travel().await;
         self.inner.get(key).await
     }
 
@@ -74,7 +89,8 @@ impl Store for FaultyStore {
     }
 
     async fn commit(&self, commit: Commit) -> Result<Committed, CommitError> {
-        match self.fault() {
+        self.travel().await;
+        let answer = match self.fault() {
             Fault::None => self.inner.commit(commit).await,
             Fault::Full if commit.urgent => self.inner.commit(commit).await,
             Fault::Lost => match self.inner.commit(commit).await {
@@ -84,7 +100,9 @@ impl Store for FaultyStore {
             Fault::Unknown => Err(CommitError::Unknown(REASON.to_owned())),
             Fault::Full => Err(CommitError::Full(REASON.to_owned())),
             Fault::Unavailable => Err(CommitError::Unavailable(REASON.to_owned())),
-        }
+        };
+        self.travel().await;
+        answer
     }
 
     async fn claim(&self, queue: &Queue, limit: usize, lease: Duration) -> Result<Claimed, StoreError> {

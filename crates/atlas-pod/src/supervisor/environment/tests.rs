@@ -15,6 +15,8 @@ fn shown(asked: &[(&str, &str)], inherited: &[(&'static str, &str)], ports: Vec<
         started_ticks: 1,
         boot_id: String::new(),
         session: 1,
+        keeper: None,
+        output: None,
         marker: "00ff".to_owned(),
         ports,
         started_at: Timestamp::EPOCH,

@@ -45,6 +45,38 @@ async fn p4_reads_that_fail_prove_nothing() {
     }
 }
 
+/// An ending is recorded before the cloud is asked anything, so no answer of it can lose one.
+#[tokio::test(start_paused = true)]
+async fn p1_p4_an_ending_survives_every_failure_of_the_first_read() {
+    for fault in [
+        Fault::Unauthorized,
+        Fault::Forbidden,
+        Fault::Garbles,
+        Fault::Errs,
+        Fault::FailsBefore,
+        Fault::LosesAnswer,
+        Fault::RateLimited(Duration::from_secs(1)),
+    ] {
+        for soon in [false, true] {
+            let bench = bench(|cloud| cloud);
+            let id = bench.spawn().await.compute.id;
+            bench.inject(Operation::Get, fault.clone());
+            let ordinary = Permission::ordinary();
+            let outcome = if soon {
+                bench.account.terminate_soon(&id, ordinary).await
+            } else {
+                bench.account.terminate_with(&id, ordinary, Duration::from_mins(1)).await
+            };
+            if outcome.is_err() {
+                assert!(is_releasing(&bench.phase().await), "{fault}");
+            }
+            bench.reap().await;
+            bench.reap().await;
+            assert!(bench.cloud.live().is_empty(), "{fault}");
+        }
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn p4_a_cloud_that_cannot_be_read_at_first_is_asked_again() {
     for fault in [Fault::Errs, Fault::FailsBefore, Fault::RateLimited(Duration::from_secs(1))] {
@@ -126,6 +158,79 @@ async fn p4_where_only_a_status_proves_a_not_found_never_does() {
     assert!(is_closed(&bench.phase().await));
 }
 
+/// The bound holds for everything: the first read, the writing, the cloud that never answers.
+#[tokio::test(start_paused = true)]
+async fn p16_a_cloud_that_never_answers_does_not_outlast_any_bound() {
+    for operation in [Operation::Get, Operation::Terminate, Operation::Stop, Operation::Start] {
+        let bench = bench(|cloud| cloud);
+        let id = bench.spawn().await.compute.id;
+        bench.cloud.inject(Rule::on(operation, Fault::NeverAnswers).always());
+        let (ordinary, bound, begun) = (Permission::ordinary(), Duration::from_secs(40), bench.cloud.now());
+        let error = match operation {
+            Operation::Stop => bench.account.stop(&id, ordinary, bound).await.unwrap_err(),
+            Operation::Start => bench.account.start(&id, bound).await.unwrap_err(),
+            _ => bench.account.terminate_with(&id, ordinary, bound).await.unwrap_err(),
+        };
+        assert_eq!((error.kind(), bench.cloud.now().since(begun)), (ErrorKind::Timeout, bound), "{operation}");
+        let ends = matches!(operation, Operation::Get | Operation::Terminate);
+        assert_eq!(is_releasing(&bench.phase().await), ends, "{operation}: recorded before the cloud was asked");
+        bench.cloud.heal();
+        bench.account.terminate(&id).await.unwrap();
+        assert!(bench.cloud.live().is_empty());
+    }
+}
+
+/// A process that was stopped in mid-write holds the lock of all records. One thread drives everything here.
+#[tokio::test]
+async fn p16_a_process_that_stands_still_holds_up_no_other_past_its_bound() {
+    let bench = bench(|cloud| cloud);
+    let id = bench.spawn().await.compute.id;
+    let held = atlas_core::files::FileLock::acquire(&bench.intents().join("lock")).unwrap();
+    let begun = std::time::Instant::now();
+    let ending = bench.account.terminate_with(&id, Permission::ordinary(), Duration::from_millis(200));
+    let mut ticks = 0;
+    let ticking = async {
+        loop {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            ticks += 1;
+        }
+    };
+    let error = tokio::select! { ended = ending => ended.unwrap_err(), () = ticking => unreachable!() };
+    assert_eq!(error.kind(), ErrorKind::Timeout);
+    assert!(begun.elapsed() < Duration::from_secs(5) && ticks > 3, "{:?}, {ticks} ticks", begun.elapsed());
+    drop(held);
+    bench.account.terminate(&id).await.unwrap();
+    assert!(bench.cloud.live().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn p16_a_step_of_a_wedged_account_comes_to_an_end() {
+    let bench = bench(|cloud| cloud);
+    let id = bench.spawn().await.compute.id;
+    bench.cloud.inject(Rule::on(Operation::Get, Fault::NeverAnswers).always());
+    let begun = bench.cloud.now();
+    assert_eq!(bench.try_settle().await.unwrap_err().kind(), ErrorKind::Timeout);
+    let error = bench.account.terminate_soon(&id, Permission::ordinary()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Timeout);
+    assert!(bench.cloud.now().since(begun) <= Duration::from_mins(6));
+    assert!(is_releasing(&bench.phase().await));
+}
+
+/// What a server spawns on its runtime.
+#[test]
+fn s1_the_futures_of_an_account_may_move_between_threads() {
+    fn moves<T: Send>(_: impl FnOnce(&Account) -> T) {}
+    fn on<'a>(account: &'a Account, id: &'a ComputeId, record: &'a IntentRecord) {
+        let (ordinary, bound) = (Permission::ordinary(), Duration::from_secs(1));
+        moves(|_| account.terminate(id));
+        moves(|_| account.terminate_soon(id, ordinary));
+        moves(|_| account.stop(id, ordinary, bound));
+        moves(|_| account.settle(record, bound));
+        moves(|_| account.spawn(request(), Auth::Bearer));
+    }
+    let _ = on;
+}
+
 /// 200 is not done.
 #[tokio::test(start_paused = true)]
 async fn p15_a_yes_that_does_nothing_ends_in_a_time_out_and_settle_carries_on() {
@@ -183,6 +288,40 @@ async fn p4_a_cloud_that_is_busy_is_asked_again() {
     assert!(bench.cloud.live().is_empty());
 }
 
+#[tokio::test(start_paused = true)]
+async fn history_13_a_changed_hour_proves_nothing() {
+    for back in [false, true] {
+        let bench = bench(|cloud| cloud.gone(TEN_APART));
+        let id = bench.spawn().await.compute.id;
+        bench.inject(Operation::Terminate, Fault::Ignores);
+        bench.inject(Operation::Terminate, Fault::Hides(Duration::from_secs(9)));
+        let (ended, ()) = tokio::join!(bench.account.terminate(&id), async {
+            pass(2).await;
+            bench.clock.jump(Duration::from_hours(1), back);
+        });
+        ended.unwrap();
+        assert!(bench.cloud.live().is_empty(), "back: {back}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn history_13_a_changed_hour_neither_refuses_nor_prolongs_a_create() {
+    for back in [false, true] {
+        let bench = bench(|cloud| cloud);
+        bench.spawn().await;
+        bench.clock.jump(Duration::from_hours(1), back);
+        bench.inject(Operation::Spawn, Fault::Errs);
+        bench.spawn_fails().await;
+        let open = bench.records().await.into_iter().find(|record| record.phase == IntentPhase::Open).unwrap();
+        pass(1).await;
+        for _ in 0..3 {
+            bench.account.settle(&open, GRACE).await.unwrap();
+            pass(2).await;
+        }
+        assert!(bench.records().await.iter().any(|record| is_closed(&record.phase)), "back: {back}");
+    }
+}
+
 /// History 10: an id is used again.
 #[tokio::test(start_paused = true)]
 async fn p4_the_machine_of_a_stranger_at_our_old_id_is_not_ended() {
@@ -197,8 +336,13 @@ async fn p4_the_machine_of_a_stranger_at_our_old_id_is_not_ended() {
     bench.cloud.reuse_id(&id, &theirs.to_string()).unwrap();
     bench.account.terminate(&id).await.unwrap();
     assert!(is_closed(&bench.phase().await), "ours is gone");
-    bench.account.terminate(&id).await.unwrap();
+    let error = bench.account.terminate(&id).await.unwrap_err();
+    assert_eq!((error.kind(), error.effect()), (ErrorKind::Conflict, atlas_core::Effect::NotSent));
+    assert!(error.message().contains("gave the id to another"), "{error}");
     assert_eq!(bench.cloud.count(Operation::Terminate), 0);
+    let foreign = Permission::ordinary().foreign(true);
+    bench.account.terminate_with(&id, foreign, Duration::from_mins(2)).await.unwrap();
+    assert!(bench.cloud.live().is_empty(), "an operator said so");
 
     // While it is being ended.
     let bench = self::bench(|cloud| cloud);
@@ -233,6 +377,21 @@ async fn p4_an_unmarked_machine_at_our_id_waits_for_an_operator() {
     let foreign = Permission::ordinary().foreign(true);
     bench.account.terminate_with(&id, foreign, Duration::from_mins(2)).await.unwrap();
     assert!(bench.cloud.live().is_empty());
+}
+
+/// History 10, for a machine that is known by its id alone: a stranger's, which an operator ends, and its id is used again.
+#[tokio::test(start_paused = true)]
+async fn p4_an_unmarked_machine_is_ended_only_while_it_looks_as_it_did() {
+    let bench = bench(|cloud| cloud);
+    let id = bench.cloud.foreign_machine("database");
+    bench.cloud.inject(Rule::on(Operation::Terminate, Fault::Ignores));
+    bench.account.terminate_soon(&id, Permission::ordinary().foreign(true)).await.unwrap();
+    pass(5).await;
+    bench.cloud.reuse_id(&id, "somebody-elses").unwrap();
+    let error = bench.try_settle().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Conflict);
+    assert!(error.message().contains("\"somebody-elses\""), "{error}");
+    assert_eq!(bench.cloud.live(), [id]);
 }
 
 #[tokio::test(start_paused = true)]

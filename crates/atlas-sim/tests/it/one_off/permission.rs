@@ -131,6 +131,43 @@ async fn o6_a_receipt_says_who_was_ended_and_on_whose_word() {
     assert_eq!(bench.records().await.len(), 3, "for a day");
 }
 
+/// A forced stop takes a machine from its user as an ending does.
+#[tokio::test(start_paused = true)]
+async fn o6_a_forced_stop_leaves_a_receipt_and_no_licence_to_end() {
+    let bench = bench(|cloud| cloud);
+    for (machine, permission, why) in [
+        (Machine::Session, Permission::ordinary().force(true), "stopped, asked, by force"),
+        (Machine::Unmarked, Permission::ordinary().foreign(true), "stopped, asked, as foreign"),
+    ] {
+        let id = machine.made(&bench).await;
+        bench.account.stop(&id, permission, BOUND).await.unwrap();
+        bench.account.start(&id, BOUND).await.unwrap();
+        bench.account.stop_soon(&id, permission).await.unwrap();
+        let records = bench.records().await;
+        let mut of_it = records.iter().filter(|record| record.compute.as_ref() == Some(&id));
+        let receipt = of_it.next().unwrap();
+        assert_eq!((receipt.receipt.as_deref(), of_it.count()), (Some(why), 0), "one receipt");
+        for _ in 0..5 {
+            pass(60).await;
+            bench.reap().await;
+        }
+        assert_eq!(bench.account.terminate(&id).await.unwrap_err().kind(), ErrorKind::Validation, "{machine:?}");
+        for fault in [Fault::Hides(Duration::from_secs(5)), Fault::Errs] {
+            bench.inject(Operation::Get, fault);
+            bench.account.terminate(&id).await.unwrap_err();
+            pass(6).await;
+        }
+        bench.reap().await;
+        assert!(bench.cloud.live().contains(&id));
+        bench.account.terminate_with(&id, permission, BOUND).await.unwrap();
+        assert!(!bench.cloud.live().contains(&id));
+    }
+    // An ordinary stop of one's own needs none.
+    let own = bench.spawn().await.compute.id;
+    bench.account.stop(&own, Permission::ordinary(), BOUND).await.unwrap();
+    assert!(bench.records().await.iter().all(|record| record.compute != Some(own.clone()) || record.receipt.is_none()));
+}
+
 /// An ending is irrevocable, and needs no second permission.
 #[tokio::test(start_paused = true)]
 async fn o6_what_is_being_ended_by_force_is_carried_on_without_it() {

@@ -1,6 +1,6 @@
 //! Waiting for readiness and reading within the settle window (rules P12, C13).
 
-use atlas_core::{ErrorKind, GoneRule, Permission};
+use atlas_core::{ErrorKind, GoneRule, Permission, ProviderExt};
 use atlas_sim::AnsweredBy;
 
 use super::*;
@@ -107,6 +107,18 @@ async fn c13_a_not_found_within_the_settle_window_is_asked_again() {
     // Stopping reads first, and so waits likewise.
     let next = bench.spawn().await.compute.id;
     bench.account.stop(&next, Permission::ordinary(), BOUND).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn c13_waiting_for_a_status_outlasts_the_settle_window_and_no_more() {
+    let bench = bench(|cloud| cloud.settle_window(Duration::from_mins(2)).appears_after(Duration::from_secs(50)));
+    let id = bench.spawn().await.compute.id;
+    let (provider, context) = (bench.account.provider(), atlas_core::CallContext::new());
+    provider.wait_running(&context, &id, BOUND * 2).await.unwrap();
+    let begun = bench.cloud.now();
+    let never = ComputeId::new("never-was");
+    assert!(provider.wait_running(&context, &never, BOUND * 2).await.unwrap_err().is_not_found());
+    assert_eq!(bench.cloud.now().since(begun), BOUND);
 }
 
 #[tokio::test(start_paused = true)]

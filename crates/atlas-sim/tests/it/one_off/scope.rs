@@ -1,6 +1,7 @@
 //! Under which account an answer counts (rule O3; histories 5 and 26).
 
-use atlas_core::{ErrorKind, GoneRule, Permission, Proof};
+use async_trait::async_trait;
+use atlas_core::{CallContext, ErrorKind, GoneRule, Permission, Proof, ProviderId, SpawnOrder, Traits};
 
 use super::*;
 
@@ -54,9 +55,56 @@ async fn o3_a_key_that_is_exchanged_in_mid_ending_proves_nothing() {
 async fn o3_one_call_under_another_key_is_another_scope() {
     let bench = keyed();
     let id = bench.spawn().await.compute.id;
-    let elsewhere = bench.account.with(atlas_core::CallContext::new().with_key("another".into()));
+    let elsewhere = bench.account.with(CallContext::new().with_key("another".into()));
     assert_eq!(elsewhere.terminate(&id).await.unwrap_err().kind(), ErrorKind::Conflict);
     assert_eq!(bench.cloud.live(), [id]);
+}
+
+/// What a user's own provider has at least.
+#[derive(Debug)]
+struct SixMethods(Mock);
+
+#[async_trait]
+impl Provider for SixMethods {
+    fn id(&self) -> &ProviderId {
+        self.0.id()
+    }
+
+    fn traits(&self) -> &Traits {
+        self.0.traits()
+    }
+
+    async fn spawn(&self, context: &CallContext, order: &SpawnOrder) -> Result<Compute> {
+        self.0.spawn(context, order).await
+    }
+
+    async fn get(&self, context: &CallContext, id: &ComputeId) -> Result<Compute> {
+        self.0.get(context, id).await
+    }
+
+    async fn list(&self, context: &CallContext, filter: &ComputeFilter) -> Result<Vec<Compute>> {
+        self.0.list(context, filter).await
+    }
+
+    async fn terminate(&self, context: &CallContext, id: &ComputeId) -> Result<()> {
+        self.0.terminate(context, id).await
+    }
+}
+
+/// History 5: a provider that says nothing of scopes, and a call with the key of another account.
+#[tokio::test(start_paused = true)]
+async fn o3_the_scope_of_a_provider_that_names_none_follows_the_key_of_the_call() {
+    let bench = keyed();
+    let plain = bench.over(Arc::new(SixMethods(bench.cloud.clone())));
+    let id = plain.spawn(request(), Auth::Bearer).await.unwrap().compute.id;
+    let elsewhere = plain.with(CallContext::new().with_key("another".into()));
+    let error = elsewhere.terminate(&id).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Conflict, "{error}");
+    assert!(!error.to_string().contains("another"), "no key is told: {error}");
+    assert_eq!(bench.cloud.live(), std::slice::from_ref(&id));
+    assert!(is_bound(&bench.phase().await, &id));
+    plain.terminate(&id).await.unwrap();
+    assert!(bench.cloud.live().is_empty());
 }
 
 #[tokio::test(start_paused = true)]

@@ -198,6 +198,23 @@ async fn a_machine_that_its_cloud_moves_is_found_under_its_new_id() {
     assert!(bench.cloud.live().is_empty());
 }
 
+/// History 6: it was moved, and the search did not look where it went.
+#[tokio::test(start_paused = true)]
+async fn p4_a_search_that_did_not_look_everywhere_proves_no_plain_machine_gone() {
+    for rule in [GoneRule::NotFound, TEN_APART] {
+        let bench = bench(|cloud| cloud.migrates(true).gone(rule));
+        let old = bench.spawn().await.compute.id;
+        let new = bench.cloud.migrate(&old).unwrap();
+        bench.cloud.inject(Rule::on(Operation::Find, Fault::LooksPartly).times(3));
+        for _ in 0..3 {
+            assert_eq!(bench.settle().await, Settled::Missing, "{rule:?}");
+            pass(20).await;
+        }
+        assert_eq!(found(bench.settle().await).id, new);
+        assert!(is_bound(&bench.phase().await, &new));
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn o1_what_is_releasing_is_carried_on_by_anybody() {
     let bench = bench(|cloud| cloud.gone(TEN_APART));

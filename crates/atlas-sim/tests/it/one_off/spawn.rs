@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Waker};
 
 use atlas_auth::{PRESHARED_KEY_ENV, SIGNING_KEY_ENV};
-use atlas_core::{Capability, Credentials, Effect, ErrorKind, MARK_ENV, Port, PortSpec, Proof};
+use atlas_core::{Capability, Credentials, Effect, ErrorKind, GoneRule, MARK_ENV, Port, PortSpec, Proof};
 use atlas_sim::Moment;
 use tokio::time::timeout;
 
@@ -100,6 +100,62 @@ async fn o1_a_dropped_spawn_is_open_and_nobody_sends_it_any_more() {
         bench.account.terminate(&machine.id).await.unwrap();
         assert!(bench.cloud.live().is_empty());
     }
+}
+
+/// A provider that finishes what it began although nobody waits: its create is being sent as long as it holds the order.
+#[tokio::test(start_paused = true)]
+async fn p2_a_create_is_being_sent_as_long_as_anybody_holds_its_order() {
+    let bench = bench(|cloud| cloud.create_takes(Duration::from_secs(10)));
+    let held = Arc::new(Mutex::new(None));
+    let keeper = held.clone();
+    let detached = Wrapped::new(&bench.cloud).before(move |order| *keeper.lock().unwrap() = Some(order.clone()));
+    let account = bench.over(Arc::new(detached));
+    bench.inject(Operation::Spawn, Fault::FailsBefore);
+    assert!(timeout(Duration::from_secs(3), account.spawn(request(), Auth::Bearer)).await.is_err());
+    for _ in 0..5 {
+        assert_eq!(bench.settle().await, Settled::BeingSent);
+        pass(5).await;
+    }
+    let order: atlas_core::SpawnOrder = held.lock().unwrap().take().unwrap();
+    let made = bench.cloud.spawn(&atlas_core::CallContext::new(), &order).await.unwrap();
+    drop(order);
+    assert_eq!(found(bench.settle().await).id, made.id);
+}
+
+/// A clock of a process that can be made to sleep.
+#[derive(Debug, Default)]
+struct Sleeper(std::sync::atomic::AtomicU64);
+
+impl atlas_auth::Clock for Sleeper {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_seconds(1_000_000_000).plus(self.boot())
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.boot()
+    }
+
+    fn boot(&self) -> Duration {
+        Duration::from_secs(self.0.load(std::sync::atomic::Ordering::Relaxed))
+    }
+}
+
+/// History 4: it slept between its intent and its create.
+#[tokio::test(start_paused = true)]
+async fn p2_a_create_whose_time_is_over_is_not_sent() {
+    let bench = bench(|cloud| cloud);
+    let clock = Arc::new(Sleeper::default());
+    let sleeper = clock.clone();
+    let sleeps = Wrapped::new(&bench.cloud).told(move || {
+        sleeper.0.fetch_add(61, std::sync::atomic::Ordering::Relaxed);
+    });
+    let config = Config::builder().state_dir(bench.state.path()).build();
+    let account = Atlas::builder(config).clock(clock).build().account(Arc::new(sleeps)).unwrap();
+    let error = account.spawn(request(), Auth::Bearer).await.unwrap_err();
+    assert_eq!((error.kind(), error.effect()), (ErrorKind::Timeout, Effect::NotSent), "{error}");
+    assert_eq!(bench.cloud.count(Operation::Spawn), 0);
+    let records = account.records().await.unwrap();
+    assert!(matches!(records[0].phase, IntentPhase::Closed { proof: Proof::NotSent, .. }), "{records:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -225,6 +281,33 @@ async fn o2_the_account_reads_the_mark_back_itself() {
     assert!(bench.cloud.live().is_empty() && is_closed(&bench.phase().await));
 }
 
+/// A cloud that repeats what it was sent, and keeps something else.
+#[tokio::test(start_paused = true)]
+async fn o2_a_mark_is_read_back_from_where_it_is_kept() {
+    let bench = bench(|cloud| cloud);
+    let cut = |mut compute: Compute| {
+        compute.mark = None;
+        compute.name = compute.name.map(|name| name.chars().take(30).collect());
+        Ok(compute)
+    };
+    let account = bench.over(Arc::new(Wrapped::new(&bench.cloud).read(cut)));
+    let error = account.spawn(request(), Auth::Bearer).await.unwrap_err();
+    assert!(error.message().contains("altered the mark"), "{error}");
+    assert_eq!(bench.cloud.ledger().rents.len(), 1);
+    assert!(bench.cloud.live().is_empty() && is_closed(&bench.phase().await));
+}
+
+/// What cannot be read just now is no reason to lose a machine.
+#[tokio::test(start_paused = true)]
+async fn o2_a_machine_that_cannot_be_read_back_yet_is_handed_out() {
+    for fault in [Fault::Errs, Fault::NeverAnswers, Fault::Hides(Duration::from_secs(50)), Fault::Unauthorized] {
+        let bench = bench(|cloud| cloud);
+        bench.inject(Operation::Get, fault);
+        let id = bench.spawn().await.compute.id;
+        assert_eq!(bench.cloud.live(), [id]);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn o2_a_name_is_cut_to_the_clouds_limit_and_a_limit_below_the_mark_sends_nothing() {
     let bench = bench(|cloud| cloud.name_limit(50));
@@ -283,6 +366,66 @@ async fn c8_a_leftover_that_will_not_go_is_named_and_carried_on() {
     bench.cloud.heal();
     assert_eq!(bench.settle().await, Settled::Releasing);
     assert_eq!(bench.settle().await, Settled::Closed(Proof::Gone));
+    assert!(bench.cloud.live().is_empty());
+}
+
+/// What a create left over is new when its cloud says so, however long the create took.
+#[tokio::test(start_paused = true)]
+async fn p4_a_leftover_is_not_gone_within_the_settle_window_of_its_answer() {
+    let lags = |cloud: MockBuilder| {
+        let window = Duration::from_secs(90);
+        let cloud = cloud.gone(GoneRule::NotFound).settle_window(window).appears_after(Duration::from_secs(80));
+        cloud.create_takes(Duration::from_secs(50)).effect_at(Moment::Departure)
+    };
+    for twins in [false, true] {
+        let bench = bench(lags);
+        let cloud = bench.cloud.clone();
+        let leaves = move |compute: Compute| {
+            let error = Error::new(ErrorKind::Provider, "half of it was made");
+            let twin = twins.then(|| cloud.clone_machine(&compute.id).unwrap());
+            Err(twin.into_iter().fold(error.with_leftover(compute.id), Error::with_leftover))
+        };
+        let account = bench.over(Arc::new(Wrapped::new(&bench.cloud).spawned(leaves)));
+        account.spawn(request(), Auth::Bearer).await.unwrap_err();
+        for _ in 0..4 {
+            pass(60).await;
+            bench.reap().await;
+        }
+        assert!(bench.cloud.live().is_empty(), "twins: {twins}");
+    }
+}
+
+/// History 6: each thing that was left over is followed to the id that its cloud gives it.
+#[tokio::test(start_paused = true)]
+async fn p4_a_leftover_that_is_moved_is_followed() {
+    let bench = bench(|cloud| cloud.migrates(true).gone(GoneRule::NotFound));
+    let cloud = bench.cloud.clone();
+    let leaves = move |compute: Compute| {
+        let twin = cloud.clone_machine(&compute.id).unwrap();
+        cloud.migrate(&twin).unwrap();
+        cloud.migrate(&compute.id).unwrap();
+        Err(Error::new(ErrorKind::Provider, "two were made").with_leftover(twin).with_leftover(compute.id))
+    };
+    let account = bench.over(Arc::new(Wrapped::new(&bench.cloud).spawned(leaves)));
+    account.spawn(request(), Auth::Bearer).await.unwrap_err();
+    assert!(bench.cloud.live().is_empty());
+}
+
+/// A crash while the first of them is being ended forgets none of the others.
+#[tokio::test(start_paused = true)]
+async fn o1_all_that_a_create_left_over_is_recorded_before_any_of_it_is_ended() {
+    let bench = bench(|cloud| cloud);
+    let cloud = bench.cloud.clone();
+    let leaves = move |compute: Compute| {
+        let disk = cloud.foreign_machine("leftover");
+        Err(Error::new(ErrorKind::Provider, "half of it was made").with_leftover(compute.id).with_leftover(disk))
+    };
+    bench.cloud.inject(Rule::on(Operation::Terminate, Fault::NeverAnswers));
+    let account = bench.over(Arc::new(Wrapped::new(&bench.cloud).spawned(leaves)));
+    assert!(timeout(Duration::from_secs(3), account.spawn(request(), Auth::Bearer)).await.is_err());
+    assert_eq!(bench.records().await.iter().filter(|record| is_releasing(&record.phase)).count(), 2);
+    bench.reap().await;
+    bench.reap().await;
     assert!(bench.cloud.live().is_empty());
 }
 
@@ -358,6 +501,26 @@ async fn c12_a_key_goes_over_plain_http_only_where_it_is_allowed() {
         assert!(!spawned.compute.ports[0].tls);
         allowed.account.wait_ready(&spawned, Duration::from_secs(10)).await.unwrap();
     }
+}
+
+/// It would be paid for and never reached: no URL is signed for plain http.
+#[tokio::test(start_paused = true)]
+async fn c12_signed_urls_over_plain_http_are_refused_before_anything_is_recorded() {
+    let bench = bench(|cloud| cloud);
+    let error = bench.account.spawn(request().allow_plain_http(true), Auth::SignedUrl).await.unwrap_err();
+    assert_eq!((error.kind(), error.effect()), (ErrorKind::Validation, Effect::NotSent));
+    assert!(error.message().contains("no URL is signed for plain http"), "{error}");
+    assert!(bench.records().await.is_empty() && bench.cloud.calls().is_empty());
+}
+
+/// What no cloud could honour is refused whatever the provider thinks of it.
+#[tokio::test(start_paused = true)]
+async fn c6_a_request_that_cannot_be_right_reaches_no_provider() {
+    let bench = bench(|cloud| cloud);
+    let account = bench.over(Arc::new(Wrapped::new(&bench.cloud).unchecked()));
+    let error = account.spawn(request().name("no such name"), Auth::None).await.unwrap_err();
+    assert_eq!((error.kind(), error.effect()), (ErrorKind::Validation, Effect::NotSent));
+    assert!(bench.records().await.is_empty() && bench.cloud.calls().is_empty());
 }
 
 /// The address of a machine that boots comes later than the answer to its create.

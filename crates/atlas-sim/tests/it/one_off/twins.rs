@@ -1,4 +1,4 @@
-//! Several machines of one create: the cloud's doing, or a human's who cloned one (rules P3, O4; history 15).
+//! Several machines of one create: the cloud's doing, or a human's who cloned one (rules P3, O4, O6; history 15).
 
 use atlas_core::{Permission, Proof};
 
@@ -60,18 +60,41 @@ async fn ending_the_copy_leaves_the_first_one_and_its_record_alone() {
     assert!(bench.cloud.live().is_empty());
 }
 
-/// A duplicate whose create has no living holder any more: ended by the rule for what landed late, after two sightings.
+/// A human clones a plain machine in the cloud's console and gives the first one back.
 #[tokio::test(start_paused = true)]
-async fn o4_a_duplicate_that_outlives_the_machine_of_its_create_is_ended_at_the_second_sighting() {
-    let (bench, first, twin) = twins().await;
-    bench.account.terminate(&first).await.unwrap();
-    assert_eq!(bench.cloud.live(), std::slice::from_ref(&twin), "only what was named is ended at once");
-    let Settled::SeenAfterClose { compute, .. } = bench.settle().await else { panic!() };
-    assert_eq!(compute.id, twin);
-    pass(31).await;
-    assert_eq!(bench.settle().await, Settled::Releasing);
-    bench.settle().await;
-    assert_eq!(bench.settle().await, Settled::Closed(Proof::Gone));
+async fn o6_a_copy_of_a_plain_machine_that_was_ended_is_shown_and_never_ended() {
+    for migrates in [false, true] {
+        let bench = bench(|cloud| cloud.migrates(migrates));
+        let first = bench.spawn().await.compute.id;
+        let copy = bench.cloud.clone_machine(&first).unwrap();
+        bench.account.terminate(&first).await.unwrap();
+        for _ in 0..30 {
+            assert_eq!(bench.cloud.live(), std::slice::from_ref(&copy), "migrates: {migrates}");
+            bench.reap().await;
+            pass(3000).await;
+        }
+        bench.account.terminate(&copy).await.unwrap();
+        assert!(bench.cloud.live().is_empty());
+    }
+}
+
+/// Nobody was ever handed a machine of a create that was never answered: all that lands late goes.
+#[tokio::test(start_paused = true)]
+async fn o4_every_machine_of_a_create_that_landed_late_is_ended() {
+    let bench = bench(|cloud| cloud);
+    bench.inject(Operation::Spawn, Fault::LandsLate(Duration::from_hours(1)));
+    bench.spawn_fails().await;
+    for _ in 0..3 {
+        bench.reap().await;
+        pass(5).await;
+    }
+    assert!(is_closed(&bench.phase().await));
+    pass(3600).await;
+    bench.cloud.clone_machine(&bench.cloud.live()[0]).unwrap();
+    for _ in 0..8 {
+        bench.reap().await;
+        pass(31).await;
+    }
     assert!(bench.cloud.live().is_empty());
 }
 

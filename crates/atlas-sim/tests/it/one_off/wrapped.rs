@@ -20,11 +20,32 @@ pub(super) struct Wrapped {
     before: Arc<Before>,
     spawned: Arc<Answer>,
     read: Arc<Answer>,
+    told: Arc<dyn Fn() + Send + Sync>,
+    checks: bool,
 }
 
 impl Wrapped {
     pub(super) fn new(cloud: &Mock) -> Self {
-        Self { cloud: cloud.clone(), before: Arc::new(|_| {}), spawned: Arc::new(Ok), read: Arc::new(Ok) }
+        Self {
+            cloud: cloud.clone(),
+            before: Arc::new(|_| {}),
+            spawned: Arc::new(Ok),
+            read: Arc::new(Ok),
+            told: Arc::new(|| ()),
+            checks: true,
+        }
+    }
+
+    /// Checks nothing, as a provider of somebody's own may.
+    pub(super) fn unchecked(mut self) -> Self {
+        self.checks = false;
+        self
+    }
+
+    /// Does this each time that somebody asks what the cloud is like.
+    pub(super) fn told(mut self, told: impl Fn() + Send + Sync + 'static) -> Self {
+        self.told = Arc::new(told);
+        self
     }
 
     pub(super) fn before(mut self, before: impl Fn(&SpawnOrder) + Send + Sync + 'static) -> Self {
@@ -56,11 +77,12 @@ impl Provider for Wrapped {
     }
 
     fn traits(&self) -> &Traits {
+        (self.told)();
         self.cloud.traits()
     }
 
     fn check(&self, request: &ComputeRequest) -> Result<()> {
-        self.cloud.check(request)
+        if self.checks { self.cloud.check(request) } else { Ok(()) }
     }
 
     fn scope(&self, context: &CallContext) -> Scope {
