@@ -31,7 +31,7 @@ const STEP: Duration = Duration::from_mins(3);
 pub struct Permission {
     /// To end or stop a machine that is marked as a session's: its user loses it. Leaves a receipt.
     pub force: bool,
-    /// To end or stop a machine without the mark of this deployment.
+    /// To end or stop a machine without the mark of this deployment. One of a session there needs `force` as well.
     pub foreign: bool,
 }
 

@@ -134,22 +134,23 @@ impl Account {
         permission: Permission,
         verb: &str,
     ) -> Result<&'static str> {
-        let ours = mark.filter(|mark| mark.deployment == self.surroundings.deployment);
-        let message = match ours.map(|mark| mark.token.kind()) {
-            Some(TokenKind::Plain) => return Ok(ASKED),
+        let is_ours = mark.is_some_and(|mark| mark.deployment == self.surroundings.deployment);
+        // Whose it is and what it is for are asked apart: a session of another deployment has a user too.
+        let message = match mark.map(|mark| mark.token.kind()) {
+            _ if !is_ours && !permission.foreign => format!(
+                "machine {id} does not bear the mark of deployment {}: say --foreign to {verb} it",
+                self.surroundings.deployment
+            ),
+            None | Some(TokenKind::Plain) if is_ours => return Ok(ASKED),
+            None | Some(TokenKind::Plain) => return Ok("asked, as foreign"),
             Some(TokenKind::Session | TokenKind::Pool | TokenKind::Task) if permission.force => {
-                return Ok("asked, by force");
+                return Ok(if is_ours { "asked, by force" } else { "asked, as foreign, by force" });
             }
             Some(TokenKind::Session) => {
                 format!("machine {id} belongs to a session, whose user would lose it: end the session, or say --force")
             }
             Some(TokenKind::Pool | TokenKind::Task) => format!(
                 "machine {id} was made by a newer Atlas for a purpose that this one does not know: say --force to {verb} it"
-            ),
-            None if permission.foreign => return Ok("asked, as foreign"),
-            None => format!(
-                "machine {id} does not bear the mark of deployment {}: say --foreign to {verb} it",
-                self.surroundings.deployment
             ),
         };
         Err(Error::validation(message).with_provider(self.provider.id()))

@@ -14,17 +14,19 @@ enum Machine {
     Pool,
     OtherDeployment,
     LongerDeployment,
+    OtherSession,
     Unmarked,
 }
 
 impl Machine {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Ours,
         Self::OtherInstallation,
         Self::Session,
         Self::Pool,
         Self::OtherDeployment,
         Self::LongerDeployment,
+        Self::OtherSession,
         Self::Unmarked,
     ];
 
@@ -36,6 +38,7 @@ impl Machine {
             Self::Pool => bench.machine_of("default", TokenKind::Pool, 3),
             Self::OtherDeployment => bench.machine_of("other", TokenKind::Plain, 4),
             Self::LongerDeployment => bench.machine_of("default-2", TokenKind::Plain, 5),
+            Self::OtherSession => bench.machine_of("other", TokenKind::Session, 6),
             Self::Unmarked => bench.cloud.foreign_machine("database"),
         }
     }
@@ -45,6 +48,8 @@ impl Machine {
             Self::Ours | Self::OtherInstallation => true,
             Self::Session | Self::Pool => permission.force,
             Self::OtherDeployment | Self::LongerDeployment | Self::Unmarked => permission.foreign,
+            // It has a user as well, who would lose it.
+            Self::OtherSession => permission.foreign && permission.force,
         }
     }
 }
