@@ -188,6 +188,9 @@ impl Atlas {
         let is_known = |name: &str| self.factories.contains_key(name) || built.iter().any(|id| id.as_str() == name);
         self.config.check_names(is_known)?;
         let entry = self.config.providers.get(id);
+        if let Some(missing) = entry.and_then(|entry| entry.missing.iter().find(|missing| missing.is_kind())) {
+            return Err(missing.error());
+        }
         let kind = entry.map_or(id.as_str(), |entry| entry.kind.as_str());
         let factory = self.factories.get(kind).ok_or_else(|| {
             Error::validation(match entry {

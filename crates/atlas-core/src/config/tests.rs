@@ -454,6 +454,55 @@ fly: { storage: .atlas/fly-tokens.redb, logs_url: "https://l", poll_interval: 2s
     }
 
     #[test]
+    fn a_variable_wins_over_the_file_wherever_either_has_the_setting() {
+        let beside = "providers: { runpod: { api_key: \"${NOWHERE}\" } }\n";
+        let below = "providers: { runpod: { settings: { api_key: file } } }\n";
+        for (text, variable) in
+            [(beside, "ATLAS_PROVIDERS__RUNPOD__SETTINGS__API_KEY"), (below, "ATLAS_PROVIDERS__RUNPOD__API_KEY")]
+        {
+            let config = read(text, &Environment::from_pairs([("HOME", "/h"), (variable, "variable")])).unwrap();
+            let settings = config.settings_for(&id("runpod"), &Cloud).unwrap();
+            assert_eq!(settings.text("api_key"), Some("variable"), "{variable}");
+        }
+        let both = [("HOME", "/h"), ("ATLAS_PROVIDERS__A__APP", "x"), ("ATLAS_PROVIDERS__A__SETTINGS__APP", "y")];
+        let error = read("", &Environment::from_pairs(both)).unwrap_err();
+        assert!(error.to_string().contains("is also given beside `settings`"), "{error}");
+    }
+
+    #[test]
+    fn c9_what_a_variable_holds_is_not_quoted_where_it_is_in_the_wrong_place() {
+        let environment = Environment::from_pairs([("HOME", "/h"), ("KEY", CANARY)]);
+        for text in [
+            "providers: { local: { price_per_hour: \"${KEY}\" } }\n",
+            "deployment: \"${KEY}_\"\n",
+            "default_provider: \"${KEY}\"\n",
+            "orchestrator: { idle_ttl: \"${KEY}\" }\n",
+            "orchestrator: { aliens: \"${NOTHING:-x}${KEY}\" }\n",
+        ] {
+            let error = read(text, &environment).map(|_| ()).unwrap_err().to_string();
+            assert!(!error.contains(CANARY) && error.contains("what its variable holds"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_missing_variable_for_the_kind_of_an_account_is_told_as_such() {
+        let state = tempfile::tempdir().unwrap();
+        let text = "providers: { mine: { kind: \"${NOWHERE}\" } }\n";
+        let mut config = read(text, &home()).unwrap();
+        config.state_dir = state.path().to_owned();
+        let error = crate::Atlas::builder(config).build().provider("mine").unwrap_err().to_string();
+        assert!(error.contains("providers.mine.kind needs the variable NOWHERE, which is not set"), "{error}");
+    }
+
+    #[test]
+    fn the_path_of_a_pod_is_relative_to_the_file_in_either_place() {
+        for text in ["pod: bin/pod", "settings: { pod: bin/pod }"] {
+            let config = read(&format!("providers: {{ local: {{ {text} }} }}\n"), &home()).unwrap();
+            assert_eq!(config.providers[&id("local")].settings.text("pod"), Some("conf/bin/pod"), "{text}");
+        }
+    }
+
+    #[test]
     fn a_missing_master_key_is_told_when_it_is_asked_for() {
         let config = read("master_key: \"${NOWHERE}\"\n", &home()).unwrap();
         assert_eq!(
