@@ -581,6 +581,27 @@ fly: { storage: .atlas/fly-tokens.redb, logs_url: "https://l", poll_interval: 2s
         assert_eq!(load(&state, None), found("near", "a/b/c/here"), "a variable's path is not the file's");
     }
 
+    /// A configuration names programs to run and where keys are sent.
+    #[cfg(unix)]
+    #[test]
+    fn a_file_of_another_user_holds_only_if_it_is_named() {
+        let root = tempfile::tempdir().unwrap();
+        let (path, below) = (root.path().join("atlas.yaml"), root.path().join("a"));
+        std::fs::create_dir(&below).unwrap();
+        std::fs::write(&path, "deployment: theirs\n").unwrap();
+        if std::os::unix::fs::chown(&path, Some(65_534), None).is_err() {
+            return; // only root may give a file away
+        }
+        for folder in [root.path(), &below] {
+            let error = Config::load_with(&home(), None, folder).map(|_| ()).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Validation);
+            assert!(error.to_string().contains("belongs to another user"), "{error}");
+        }
+        assert_eq!(Config::load_with(&home(), Some(&path), &below).unwrap().deployment.as_str(), "theirs");
+        let named = Environment::from_pairs([("HOME", "/h"), ("ATLAS_CONFIG", path.to_str().unwrap())]);
+        assert_eq!(Config::load_with(&named, None, &below).unwrap().deployment.as_str(), "theirs");
+    }
+
     #[test]
     fn a_file_that_cannot_be_read_is_one_line() {
         let root = tempfile::tempdir().unwrap();
