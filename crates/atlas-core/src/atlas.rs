@@ -1,6 +1,6 @@
 //! The way in: accounts by name, by value, or the default.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use atlas_auth::{Clock, Entropy, MasterKey, Sealer, SteadyClock, SystemClock, SystemEntropy};
@@ -18,6 +18,8 @@ pub struct Atlas {
     config: Config,
     factories: BTreeMap<&'static str, Arc<dyn ProviderFactory>>,
     built: Mutex<BTreeMap<ProviderId, Arc<dyn Provider>>>,
+    /// Those of `built` that were given by value.
+    given: BTreeSet<ProviderId>,
     probe: Option<Arc<dyn Probe>>,
     clock: Arc<dyn Clock>,
     /// What evidence and time limits are counted in: one for all accounts, so that all agree.
@@ -41,7 +43,8 @@ impl AtlasBuilder {
 
     /// Registers an account by value, under its own id.
     #[must_use]
-    pub fn provider(self, provider: Arc<dyn Provider>) -> Self {
+    pub fn provider(mut self, provider: Arc<dyn Provider>) -> Self {
+        self.atlas.given.insert(provider.id().clone());
         self.atlas.built().insert(provider.id().clone(), provider);
         self
     }
@@ -82,6 +85,7 @@ impl Atlas {
                 config,
                 factories: BTreeMap::new(),
                 built: Mutex::default(),
+                given: BTreeSet::new(),
                 probe: default_probe(),
                 clock: Arc::new(SystemClock),
                 steady: Arc::new(SteadyClock::new(Arc::new(SystemClock))),
@@ -128,7 +132,7 @@ impl Atlas {
     /// The accounts that are named in the configuration or were given by value: those that are watched.
     pub fn configured(&self) -> Vec<ProviderId> {
         let mut names: Vec<_> = self.config.providers.keys().cloned().collect();
-        names.extend(self.built().keys().cloned());
+        names.extend(self.given.iter().cloned());
         names.sort();
         names.dedup();
         names

@@ -107,10 +107,10 @@ pub use atlas_core::{
     Error, ErrorKind, Field, FileIntents, Found, GoneRule, Installation, Intent, IntentPhase, IntentRecord, Intents,
     LogOptions, LogStream, MARK_ENV, Mark, Money, OperationId, Pace, Permission, Port, PortSpec, PrivateParts, Probe,
     ProbeAnswer, ProbeRequest, Proof, Protocol, Provider, ProviderExt, ProviderFactory, ProviderId, ProxySigns,
-    RentalKind, Result, Scope, Settings, Settled, SpawnOrder, SpawnToken, Spawned, StateDir, TokenKind, Traits,
-    UnreadableIntent,
+    RecordKey, RentalKind, Result, Scope, SeenAs, Settings, Settled, Sighting, SpawnOrder, SpawnToken, Spawned,
+    StateDir, TokenKind, Traits, UnreadableIntent,
 };
-pub use atlas_core::{config, duration, files, gpu};
+pub use atlas_core::{config, duration, error, files, gpu, mark, probe, proof};
 
 /// The kinds of cloud that were compiled in. A user's own is registered beside them, with
 /// [`AtlasBuilder::factory`], and is then as good as built in.

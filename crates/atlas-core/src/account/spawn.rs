@@ -118,7 +118,7 @@ impl Account {
         };
         let mut left = Vec::new();
         for (id, record) in machines.iter().zip(records) {
-            if let Err(failed) = self.end(record, id, error.message(), Duration::from_mins(1)).await {
+            if let Err(failed) = Box::pin(self.end(record, id, error.message(), Duration::from_mins(1))).await {
                 left.push((id, failed));
             }
         }

@@ -66,7 +66,7 @@ pub struct MissingVariable {
 impl MissingVariable {
     /// Whether it is the kind of the account, without which nothing else of it can be judged.
     pub(crate) fn is_kind(&self) -> bool {
-        self.path.ends_with(".kind") && self.path.matches('.').count() == 2
+        self.path.split('.').nth(2) == Some("kind")
     }
 
     pub(crate) fn error(&self) -> Error {
