@@ -1,6 +1,6 @@
 //! The way in: accounts by name, by value, or the default.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use atlas_auth::{Clock, Entropy, MasterKey, Sealer, SteadyClock, SystemClock, SystemEntropy};
@@ -18,6 +18,8 @@ pub struct Atlas {
     config: Config,
     factories: BTreeMap<&'static str, Arc<dyn ProviderFactory>>,
     built: Mutex<BTreeMap<ProviderId, Arc<dyn Provider>>>,
+    /// Those of `built` that were given by value.
+    given: BTreeSet<ProviderId>,
     probe: Option<Arc<dyn Probe>>,
     clock: Arc<dyn Clock>,
     /// What evidence and time limits are counted in: one for all accounts, so that all agree.
@@ -43,7 +45,8 @@ impl AtlasBuilder {
 
     /// Registers an account by value, under its own id.
     #[must_use]
-    pub fn provider(self, provider: Arc<dyn Provider>) -> Self {
+    pub fn provider(mut self, provider: Arc<dyn Provider>) -> Self {
+        self.atlas.given.insert(provider.id().clone());
         self.atlas.built().insert(provider.id().clone(), provider);
         self
     }
@@ -92,6 +95,7 @@ impl Atlas {
                 config,
                 factories: BTreeMap::new(),
                 built: Mutex::default(),
+                given: BTreeSet::new(),
                 probe: default_probe(),
                 clock: Arc::new(SystemClock),
                 steady: Arc::new(SteadyClock::new(Arc::new(SystemClock))),
@@ -140,7 +144,7 @@ impl Atlas {
     /// The accounts that are named in the configuration or were given by value: those that are watched.
     pub fn configured(&self) -> Vec<ProviderId> {
         let mut names: Vec<_> = self.config.providers.keys().cloned().collect();
-        names.extend(self.built().keys().cloned());
+        names.extend(self.given.iter().cloned());
         names.sort();
         names.dedup();
         names
@@ -200,6 +204,9 @@ impl Atlas {
         let is_known = |name: &str| self.factories.contains_key(name) || built.iter().any(|id| id.as_str() == name);
         self.config.check_names(is_known)?;
         let entry = self.config.providers.get(id);
+        if let Some(missing) = entry.and_then(|entry| entry.missing.iter().find(|missing| missing.is_kind())) {
+            return Err(missing.error());
+        }
         let kind = entry.map_or(id.as_str(), |entry| entry.kind.as_str());
         let factory = self.factories.get(kind).ok_or_else(|| {
             Error::validation(match entry {

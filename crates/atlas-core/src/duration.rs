@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Deserializer, Serializer};
+use serde::Serializer;
 
 use crate::{Error, Result};
 
@@ -24,7 +24,7 @@ pub fn format(span: Duration) -> String {
     humantime::format_duration(span).to_string()
 }
 
-/// For `#[serde(with = "…")]`.
+/// For `#[serde(serialize_with = "…")]`.
 pub fn serialize<S: Serializer>(span: &Duration, serializer: S) -> std::result::Result<S::Ok, S::Error> {
     serializer.collect_str(&humantime::format_duration(*span))
 }
@@ -38,9 +38,4 @@ pub fn serialize_optional<S: Serializer>(
         Some(span) => serialize(span, serializer),
         None => serializer.serialize_none(),
     }
-}
-
-/// For `#[serde(with = "…")]`.
-pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Duration, D::Error> {
-    parse(&String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
 }

@@ -112,6 +112,20 @@ pub fn exists(path: &Path) -> bool {
     path.exists()
 }
 
+/// Whether a file is this process's own user's, or root's: nobody else can have written what it says.
+#[cfg(unix)]
+pub fn is_trusted(path: &Path) -> io::Result<bool> {
+    use std::os::unix::fs::MetadataExt;
+    let owner = fs::metadata(path)?.uid();
+    Ok(owner == 0 || owner == rustix::process::geteuid().as_raw())
+}
+
+/// Whether a file is this process's own user's. Where owners cannot be told, each is.
+#[cfg(not(unix))]
+pub fn is_trusted(_: &Path) -> io::Result<bool> {
+    Ok(true)
+}
+
 /// A lock between processes, held until it is dropped or its process dies.
 #[derive(Debug)]
 pub struct FileLock {

@@ -19,7 +19,8 @@ pub struct Traits {
     /// How long a create or a delete may stay invisible to reads; zero for a cloud whose reads are authoritative.
     #[serde(serialize_with = "crate::duration::serialize")]
     pub settle_window: Duration,
-    /// Whether the cloud refuses a second live machine of the same name, so that a create may be repeated safely.
+    /// Whether the cloud refuses a second live machine of the same name, so that the same create sent again
+    /// makes no second one. Nothing in this version sends one again.
     pub unique_names: bool,
     /// What proves that a machine is gone.
     pub gone: GoneRule,

@@ -1,4 +1,4 @@
-//! Mock clouds from a configuration: `providers: { sandbox: { kind: mock, price_per_hour: "0.50", startup: 5s } }`.
+//! Mock clouds from a configuration: `providers: { sandbox: { kind: mock, price_per_hour: "0.50", settings: { startup: 5s } } }`.
 
 use std::sync::Arc;
 

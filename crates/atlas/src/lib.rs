@@ -117,12 +117,12 @@ pub use atlas_core::{
     IntentPhase, IntentRecord, Intents, Job, JobChunk, JobId, JobMode, JobPolicy, JobRequest, JobStatus, JobStream,
     LogOptions, LogStream, MARK_ENV, Mark, Money, OperationId, Pace, Permission, Port, PortSpec, PrivateParts, Probe,
     ProbeAnswer, ProbeRequest, Proof, Protocol, Provider, ProviderExt, ProviderFactory, ProviderId, ProxySigns,
-    RentalKind, RentalOrder, Result, Scope, Settings, Settled, SpawnOrder, SpawnToken, Spawned, StateDir, Stock,
-    TokenKind, Traits, UnreadableIntent, Volume, VolumeId, VolumeOrder, VolumeRequest,
+    RecordKey, RentalKind, RentalOrder, Result, Scope, SeenAs, Settings, Settled, Sighting, SpawnOrder, SpawnToken,
+    Spawned, StateDir, Stock, TokenKind, Traits, UnreadableIntent, Volume, VolumeId, VolumeOrder, VolumeRequest,
 };
 #[cfg(feature = "http")]
 pub use atlas_core::{CatalogCache, HttpProbe, http};
-pub use atlas_core::{config, duration, files, gpu};
+pub use atlas_core::{config, duration, error, files, gpu, mark, probe, proof};
 
 /// The kinds of cloud that were compiled in. A user's own is registered beside them, with
 /// [`AtlasBuilder::factory`], and is then as good as built in.

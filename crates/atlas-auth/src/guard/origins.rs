@@ -58,6 +58,9 @@ impl Grant {
     pub(super) fn write(&self, answer: &mut HeaderMap) {
         if let Some(origin) = &self.allowed {
             answer.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+        } else if self.varies {
+            // Where origins are listed the list decides. Where none is, the service's own word stands.
+            answer.remove(ACCESS_CONTROL_ALLOW_ORIGIN);
         }
         // Also where the origin is not allowed, lest a cache give that answer to one that is.
         if self.varies && !varies_by_origin(answer) {

@@ -1,6 +1,6 @@
 //! The canonical form: from a URL, or from what a server sees of one, to the lines that are signed. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use url::{Host, Url};
 
@@ -69,14 +69,17 @@ impl Target {
             return Err(UrlError::Malformed("the path has . or .. segments"));
         }
         let mut parameters = BTreeMap::new();
+        // To a form decoder `a+b` is `a%20b`, and of two alike the order counts, which is not signed.
+        let mut decoded = BTreeSet::new();
         for piece in query.into_iter().flat_map(|query| query.split('&')) {
             let (name, value) = parameter(piece)?;
             if name.is_empty() {
                 return Err(UrlError::Malformed("the query has a parameter without a name"));
             }
-            if parameters.insert(name, value).is_some() {
+            if !decoded.insert(name.replace('+', "%20")) {
                 return Err(UrlError::Malformed("the query has two parameters of the same name"));
             }
+            parameters.insert(name, value);
         }
         Ok(Self { host, path, query: parameters })
     }

@@ -144,6 +144,7 @@ fn urls_that_could_be_read_in_two_ways_are_not_signed() {
         "https://h/#",
         "https://h/?",
         "https://h/?=1",
+        "https://h/?a+b=1&a%20b=2",
         "https://h/?a=1&",
         "https://h/?a=1&&b=2",
         "https://h/?a=1&a=1",

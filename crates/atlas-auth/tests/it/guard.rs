@@ -66,7 +66,9 @@ async fn send(guard: GuardBuilder, request: Request<()>) -> Response<String> {
         for (name, value) in headers {
             let _ = writeln!(seen, "{name}: {}", value.to_str().unwrap_or("?"));
         }
-        Ok::<_, Infallible>(Response::builder().header("vary", "accept").body(seen).unwrap())
+        Ok::<_, Infallible>(
+            Response::builder().header("vary", "accept").header("access-control-allow-origin", "*").body(seen).unwrap(),
+        )
     });
     guard.build().unwrap().layer(service).oneshot(request).await.unwrap_or_else(|never| match never {})
 }

@@ -69,9 +69,23 @@ impl Account {
     /// its id is recorded.
     async fn read_back(&self, id: &ComputeId, mark: &Mark) -> Result<()> {
         match tokio::time::timeout(READ_BACK, self.provider.get(&self.context, id)).await {
-            Ok(Ok(compute)) => refuse_altered(&compute, mark),
+            Ok(Ok(compute)) => {
+                refuse_altered(&compute, mark)?;
+                self.note_seen(mark.token, compute).await;
+                Ok(())
+            }
             Ok(Err(_)) | Err(_) => Ok(()),
         }
+    }
+
+    /// Keeps how a new machine looks and what it costs. Best effort: that it is there is recorded already.
+    async fn note_seen(&self, token: SpawnToken, compute: Compute) {
+        let seen = self.on_disk(move |intents| {
+            let Some(mut record) = intents.get(token)? else { return Ok(()) };
+            record.sees(&compute);
+            intents.observed(&record)
+        });
+        let _ = seen.await;
     }
 
     /// Closes the intent where provably nothing came of it, ends what was left over, and passes the error on.
@@ -104,7 +118,7 @@ impl Account {
         };
         let mut left = Vec::new();
         for (id, record) in machines.iter().zip(records) {
-            if let Err(failed) = self.end(record, id, error.message(), Duration::from_mins(1)).await {
+            if let Err(failed) = Box::pin(self.end(record, id, error.message(), Duration::from_mins(1))).await {
                 left.push((id, failed));
             }
         }

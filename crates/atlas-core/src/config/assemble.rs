@@ -101,27 +101,35 @@ fn fly(values: &Values, paths: &Paths<'_>) -> Result<FlySettings> {
 
 fn providers(values: &Values, paths: &Paths<'_>) -> Result<BTreeMap<ProviderId, ProviderEntry>> {
     let mut entries: BTreeMap<ProviderId, ProviderEntry> = BTreeMap::new();
-    for path in values.below("providers") {
+    let mut given: BTreeMap<(ProviderId, String), &str> = BTreeMap::new();
+    let mut paths_given = values.below("providers");
+    // A variable has the last word, also over the same setting that the file has in the other place.
+    paths_given.sort_by_key(|path| !values.is_from_file(path));
+    for path in paths_given {
         let mut keys = path.splitn(4, '.').skip(1);
         let Some(name) = keys.next() else { continue };
-        let entry =
-            entries.entry(ProviderId::parse(name)?).or_insert_with(|| ProviderEntry::new(name, Settings::new()));
+        let id = ProviderId::parse(name)?;
+        let entry = entries.entry(id.clone()).or_insert_with(|| ProviderEntry::new(name, Settings::new()));
         let Some(key) = keys.next() else { continue };
+        // What stands under `settings` is as if it stood beside it.
+        let setting = keys.next().unwrap_or(key);
+        if let Some(before) = given.insert((id, setting.to_owned()), path) {
+            if values.is_from_file(before) == values.is_from_file(path) {
+                let place = values.place(path);
+                return Err(Error::validation(format!(
+                    "{place}: {path} is also given beside `settings`; keep one of them"
+                )));
+            }
+            entry.missing.retain(|missing| missing.path != before);
+        }
         if let Some(missing) = values.missing(path) {
             entry.missing.push(missing);
         }
         let Some(text) = values.get(path) else { continue };
-        // What stands under `settings` is as if it stood beside it.
-        let setting = keys.next().unwrap_or(key);
         if key == "kind" {
             text.expose().clone_into(&mut entry.kind);
-        } else if entry.settings.has(setting) {
-            let place = values.place(path);
-            return Err(Error::validation(format!(
-                "{place}: {path} is also given beside `settings`; keep one of them"
-            )));
         } else {
-            let is_path = key == "pod" && text.expose().contains('/');
+            let is_path = setting == "pod" && text.expose().contains('/');
             let text =
                 if is_path { paths.resolve(path, text.expose()).display().to_string().into() } else { text.clone() };
             entry.settings = std::mem::take(&mut entry.settings).with(setting, text);

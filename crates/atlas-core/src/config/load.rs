@@ -25,9 +25,14 @@ impl Config {
 
     /// As [`load`](Self::load), with another environment, another working directory, or the file named: then it must exist.
     pub fn load_with(environment: &Environment, explicit: Option<&Path>, start_dir: &Path) -> Result<Self> {
-        let values = match find(environment, explicit, start_dir) {
-            Some(path) => read(&path, environment)?,
-            None => Values::default(),
+        let named = explicit.or_else(|| environment.get_filled("ATLAS_CONFIG").map(Path::new));
+        let values = match (named, find(start_dir)) {
+            (Some(named), _) => read(&start_dir.join(named), environment)?,
+            (None, Some(found)) => {
+                refuse_foreign(&found)?;
+                read(&found, environment)?
+            }
+            (None, None) => Values::default(),
         };
         Self::assemble(values.overlaid(environment)?, environment, start_dir)
     }
@@ -39,11 +44,22 @@ impl Config {
     }
 }
 
-fn find(environment: &Environment, explicit: Option<&Path>, start_dir: &Path) -> Option<PathBuf> {
-    explicit
-        .or_else(|| environment.get_filled("ATLAS_CONFIG").map(Path::new))
-        .map(|named| start_dir.join(named))
-        .or_else(|| start_dir.ancestors().map(|folder| folder.join(NAME)).find(|path| files::exists(path)))
+fn find(start_dir: &Path) -> Option<PathBuf> {
+    start_dir.ancestors().map(|folder| folder.join(NAME)).find(|path| files::exists(path))
+}
+
+/// A configuration names programs to run and where keys are sent. One that was only found, in a folder such as `/tmp`, may
+/// be anybody's.
+fn refuse_foreign(path: &Path) -> Result<()> {
+    match files::is_trusted(path) {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(Error::validation(format!(
+            "{} was found above the working directory and belongs to another user, so it is not read; if it is to \
+             hold, name it with --config or ATLAS_CONFIG",
+            path.display()
+        ))),
+        Err(cause) => Err(files::error("look at", path, &cause)),
+    }
 }
 
 fn read(path: &Path, environment: &Environment) -> Result<Values> {

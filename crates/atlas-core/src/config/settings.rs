@@ -64,7 +64,12 @@ pub struct MissingVariable {
 }
 
 impl MissingVariable {
-    pub(super) fn error(&self) -> Error {
+    /// Whether it is the kind of the account, without which nothing else of it can be judged.
+    pub(crate) fn is_kind(&self) -> bool {
+        self.path.split('.').nth(2) == Some("kind")
+    }
+
+    pub(crate) fn error(&self) -> Error {
         Error::validation(format!(
             "{}: {} needs the variable {}, which is not set",
             self.place, self.path, self.variable

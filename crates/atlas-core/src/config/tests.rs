@@ -454,6 +454,55 @@ fly: { storage: .atlas/fly-tokens.redb, logs_url: "https://l", poll_interval: 2s
     }
 
     #[test]
+    fn a_variable_wins_over_the_file_wherever_either_has_the_setting() {
+        let beside = "providers: { runpod: { api_key: \"${NOWHERE}\" } }\n";
+        let below = "providers: { runpod: { settings: { api_key: file } } }\n";
+        for (text, variable) in
+            [(beside, "ATLAS_PROVIDERS__RUNPOD__SETTINGS__API_KEY"), (below, "ATLAS_PROVIDERS__RUNPOD__API_KEY")]
+        {
+            let config = read(text, &Environment::from_pairs([("HOME", "/h"), (variable, "variable")])).unwrap();
+            let settings = config.settings_for(&id("runpod"), &Cloud).unwrap();
+            assert_eq!(settings.text("api_key"), Some("variable"), "{variable}");
+        }
+        let both = [("HOME", "/h"), ("ATLAS_PROVIDERS__A__APP", "x"), ("ATLAS_PROVIDERS__A__SETTINGS__APP", "y")];
+        let error = read("", &Environment::from_pairs(both)).unwrap_err();
+        assert!(error.to_string().contains("is also given beside `settings`"), "{error}");
+    }
+
+    #[test]
+    fn c9_what_a_variable_holds_is_not_quoted_where_it_is_in_the_wrong_place() {
+        let environment = Environment::from_pairs([("HOME", "/h"), ("KEY", CANARY)]);
+        for text in [
+            "providers: { local: { price_per_hour: \"${KEY}\" } }\n",
+            "deployment: \"${KEY}_\"\n",
+            "default_provider: \"${KEY}\"\n",
+            "orchestrator: { idle_ttl: \"${KEY}\" }\n",
+            "orchestrator: { aliens: \"${NOTHING:-x}${KEY}\" }\n",
+        ] {
+            let error = read(text, &environment).map(|_| ()).unwrap_err().to_string();
+            assert!(!error.contains(CANARY) && error.contains("what its variable holds"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_missing_variable_for_the_kind_of_an_account_is_told_as_such() {
+        let state = tempfile::tempdir().unwrap();
+        let text = "providers: { mine: { kind: \"${NOWHERE}\" } }\n";
+        let mut config = read(text, &home()).unwrap();
+        config.state_dir = state.path().to_owned();
+        let error = crate::Atlas::builder(config).build().provider("mine").unwrap_err().to_string();
+        assert!(error.contains("providers.mine.kind needs the variable NOWHERE, which is not set"), "{error}");
+    }
+
+    #[test]
+    fn the_path_of_a_pod_is_relative_to_the_file_in_either_place() {
+        for text in ["pod: bin/pod", "settings: { pod: bin/pod }"] {
+            let config = read(&format!("providers: {{ local: {{ {text} }} }}\n"), &home()).unwrap();
+            assert_eq!(config.providers[&id("local")].settings.text("pod"), Some("conf/bin/pod"), "{text}");
+        }
+    }
+
+    #[test]
     fn a_missing_master_key_is_told_when_it_is_asked_for() {
         let config = read("master_key: \"${NOWHERE}\"\n", &home()).unwrap();
         assert_eq!(
@@ -530,6 +579,27 @@ fly: { storage: .atlas/fly-tokens.redb, logs_url: "https://l", poll_interval: 2s
         assert_eq!(load(&variable, Some("../../../atlas.yaml")), found("top", "a/b/c/../../../state"), "named wins");
         let state = Environment::from_pairs([("ATLAS_STATE_DIR", "here")]);
         assert_eq!(load(&state, None), found("near", "a/b/c/here"), "a variable's path is not the file's");
+    }
+
+    /// A configuration names programs to run and where keys are sent.
+    #[cfg(unix)]
+    #[test]
+    fn a_file_of_another_user_holds_only_if_it_is_named() {
+        let root = tempfile::tempdir().unwrap();
+        let (path, below) = (root.path().join("atlas.yaml"), root.path().join("a"));
+        std::fs::create_dir(&below).unwrap();
+        std::fs::write(&path, "deployment: theirs\n").unwrap();
+        if std::os::unix::fs::chown(&path, Some(65_534), None).is_err() {
+            return; // only root may give a file away
+        }
+        for folder in [root.path(), &below] {
+            let error = Config::load_with(&home(), None, folder).map(|_| ()).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Validation);
+            assert!(error.to_string().contains("belongs to another user"), "{error}");
+        }
+        assert_eq!(Config::load_with(&home(), Some(&path), &below).unwrap().deployment.as_str(), "theirs");
+        let named = Environment::from_pairs([("HOME", "/h"), ("ATLAS_CONFIG", path.to_str().unwrap())]);
+        assert_eq!(Config::load_with(&named, None, &below).unwrap().deployment.as_str(), "theirs");
     }
 
     #[test]

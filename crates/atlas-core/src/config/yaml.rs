@@ -133,14 +133,17 @@ impl Walk<'_> {
         if self.stop_at.is_some() {
             return Ok(());
         }
-        let text = match expand(text, self.environment) {
+        let written = text;
+        let text = match expand(written, self.environment) {
             Err(what) => return Err(self.wrong(path, &what)),
             Ok(Expanded::Missing(variable)) => Text::Missing(variable),
             Ok(Expanded::Text(text)) => {
                 if !text.is_empty()
                     && let Err(error) = leaf.check(&text)
                 {
-                    return Err(self.wrong(path, error.message()));
+                    // What a variable holds may be a secret in the wrong place.
+                    let hidden = "what its variable holds is not of this form (it is not shown: it may be a secret)";
+                    return Err(self.wrong(path, if text == written { error.message() } else { hidden }));
                 }
                 Text::Given(text.into())
             }

@@ -57,12 +57,13 @@ macro_rules! shorthands {
 }
 
 impl Error {
-    /// An error whose effect is not known: the honest default.
+    /// An error whose effect is not known: the honest default. A message is one line of at most 512 bytes, whatever a cloud
+    /// or a path puts into it.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self(Box::new(Inner {
             kind,
             effect: Effect::Unknown,
-            message: message.into(),
+            message: one_line(message.into()),
             provider: None,
             operation: None,
             status: None,
@@ -166,7 +167,7 @@ impl Error {
     /// Puts words before the message: what was being done.
     #[must_use]
     pub fn context(mut self, words: impl fmt::Display) -> Self {
-        self.0.message = format!("{words}: {}", self.0.message);
+        self.0.message = format!("{}: {}", one_line(words.to_string()), self.0.message);
         self
     }
 
@@ -324,4 +325,8 @@ pub fn excerpt(text: &str) -> String {
         excerpt.push('…');
     }
     excerpt
+}
+
+fn one_line(text: String) -> String {
+    if text.len() <= EXCERPT && !text.contains(char::is_control) { text } else { excerpt(&text) }
 }

@@ -132,3 +132,12 @@ proptest::proptest! {
         proptest::prop_assert!(!excerpt.chars().any(char::is_control));
     }
 }
+
+#[test]
+fn c8_a_message_is_one_line_of_bounded_length() {
+    let id = ComputeId::new("m\n1\u{1b}[31m");
+    let error = Error::not_found(format!("machine {id} is not there")).context("a\tlook");
+    assert_eq!(error.message(), "a look: machine m 1 [31m is not there");
+    let long = Error::unknown("x".repeat(5000));
+    assert!(long.message().len() <= 516 && long.message().ends_with('…'), "{}", long.message().len());
+}

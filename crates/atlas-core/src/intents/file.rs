@@ -174,6 +174,7 @@ impl FileIntents {
                 record.read_back = judged.read_back;
                 record.unmarked = judged.unmarked;
                 record.seen_as.clone_from(&judged.seen_as);
+                record.intent.price = judged.intent.price;
                 record.copies.clone_from(&judged.copies);
             }
         })

@@ -70,7 +70,7 @@ pub struct Intent {
     pub opened_at: Timestamp,
     /// Nothing is created past this moment (rule P2).
     pub not_after: Timestamp,
-    /// What it should cost an hour, where that is known before.
+    /// What it costs an hour, as far as it is known: asked before, and reported since.
     pub price: Option<Money>,
 }
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Intent, Proof};
 use crate::proof::Absence;
-use crate::{Compute, ComputeId, SpawnToken};
+use crate::{Compute, ComputeId, Money, SpawnToken};
 
 /// The newest form of the file that this version reads.
 pub(super) const FORMAT: u16 = 1;
@@ -236,6 +236,9 @@ impl IntentRecord {
         self.absence.seen();
         self.read_back = true;
         self.seen_as = Some(SeenAs { name: compute.name.clone(), created_at: compute.created_at });
+        // A stopped machine may show no price, and may bill all the same when it goes on.
+        let reported = compute.cost_per_hour.filter(|price| *price > Money::ZERO);
+        self.intent.price = reported.or(self.intent.price);
         if compute.mark().is_some() {
             self.unmarked = false;
         }

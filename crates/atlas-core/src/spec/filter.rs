@@ -1,6 +1,7 @@
 //! Which machines a listing shall show.
 
 use super::compute::{Compute, ComputeStatus};
+use crate::gpu;
 
 /// Which machines a listing shall show. The default shows all of them: stopped ones and those of others too.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -35,7 +36,14 @@ impl ComputeFilter {
         (self.statuses.is_empty() || self.statuses.contains(&compute.status))
             && contains(&self.name, compute.name.as_ref())
             && equals(&self.region, compute.region.as_ref())
-            && equals(&self.gpu, compute.gpu_type.as_ref())
+            && self.gpu.as_ref().is_none_or(|wanted| has_gpu(compute, wanted))
             && (!self.marked || compute.mark().is_some())
     }
+}
+
+/// Whether this is what the machine's GPU is called, by Atlas or by its cloud.
+fn has_gpu(compute: &Compute, wanted: &str) -> bool {
+    let Some(found) = &compute.gpu_type else { return false };
+    let natives = gpu::find(found).map_or(&[][..], |model| model.natives(&compute.kind));
+    found.eq_ignore_ascii_case(wanted) || natives.iter().any(|native| native.eq_ignore_ascii_case(wanted))
 }

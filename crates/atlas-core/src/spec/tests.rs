@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::{Capabilities, Capability, ComputeId, ErrorKind, ProviderId, Traits};
+use crate::{Capabilities, Capability, ComputeId, ErrorKind, ProviderId, Traits, gpu};
 
 const CANARY: &str = "canary-3f1c";
 
@@ -272,6 +272,9 @@ fn a_filter_admits_what_it_says() {
     ] {
         assert_eq!(filter.admits(&compute), admitted, "{what}");
     }
+    compute.kind = "runpod".into();
+    let native = gpu::find("h100").unwrap().natives("runpod")[0];
+    assert!(ComputeFilter { gpu: Some(native.to_owned()), ..filter() }.admits(&compute), "by its native name");
     let marked = compute.with_name("atlas-app-abcdef-aaaaaaaaaaaaaaaaaaaaaaaaaa");
     assert!(ComputeFilter { marked: true, ..filter() }.admits(&marked));
 }

@@ -74,6 +74,14 @@ async fn an_account_by_value_is_as_good_as_a_configured_one() {
 }
 
 #[test]
+fn an_account_that_was_only_asked_for_is_not_configured() {
+    let state = tempfile::tempdir().unwrap();
+    let atlas = atlas(state.path(), |config| config.provider(id("sandbox"), entry("mock", Settings::new())));
+    atlas.provider("mock").unwrap();
+    assert_eq!(atlas.configured(), [id("sandbox")]);
+}
+
+#[test]
 fn an_unknown_name_lists_the_known_ones() {
     let state = tempfile::tempdir().unwrap();
     let atlas = atlas(state.path(), |config| {

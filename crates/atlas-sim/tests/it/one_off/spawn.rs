@@ -297,6 +297,16 @@ async fn o2_a_mark_is_read_back_from_where_it_is_kept() {
     assert!(bench.cloud.live().is_empty() && is_closed(&bench.phase().await));
 }
 
+/// What is rented is priced from its record, also while its cloud does not show it.
+#[tokio::test(start_paused = true)]
+async fn o6_the_record_of_a_one_off_spawn_knows_its_price() {
+    let bench = bench(|cloud| cloud);
+    let spawned = bench.spawn().await;
+    let record = bench.records().await.remove(0);
+    assert_eq!(record.intent.price, spawned.compute.cost_per_hour);
+    assert!(record.intent.price.is_some() && record.read_back);
+}
+
 /// What cannot be read just now is no reason to lose a machine.
 #[tokio::test(start_paused = true)]
 async fn o2_a_machine_that_cannot_be_read_back_yet_is_handed_out() {
