@@ -29,6 +29,11 @@ pub fn serialize<S: Serializer>(span: &Duration, serializer: S) -> std::result::
     serializer.collect_str(&humantime::format_duration(*span))
 }
 
+/// The other half of it.
+pub fn deserialize<'de, D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<Duration, D::Error> {
+    parse(&<String as serde::Deserialize>::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+}
+
 /// For `#[serde(serialize_with = "…")]`: a span that may be absent.
 pub fn serialize_optional<S: Serializer>(
     span: &Option<Duration>,
