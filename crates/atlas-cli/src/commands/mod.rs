@@ -53,7 +53,7 @@ pub(crate) fn run(arguments: Arguments, output: Output) -> Outcome {
         Command::Providers(command) => with_clouds(global, output, async |context| command.run(context)),
         Command::Demo(command) => with_clouds(global, output, async |context| command.run(context).await),
         Command::Reap(command) => with_clouds(global, output, async |context| command.run(context).await),
-        Command::Spawn(command) => with_clouds(global, output, async |context| command.run(context).await),
+        Command::Spawn(command) => with_clouds(global, output, async |context| Box::pin(command.run(context)).await),
         Command::Get(command) => with_clouds(global, output, async |context| command.run(context).await),
         Command::List(command) => with_clouds(global, output, async |context| command.run(context).await),
         Command::Stop(command) => with_clouds(global, output, async |context| command.run(context).await),
