@@ -7,7 +7,7 @@ use atlas_core::{
     PortSpec, PrivateParts, Protocol, ProviderId, ProxySigns, Result, Traits,
 };
 use atlas_pod::{LaunchSpec, PodProgram, PodState};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::machine::Machine;
 use crate::status::{Process, status};
@@ -145,7 +145,7 @@ pub(crate) fn compute(provider: &ProviderId, machine: &Machine, state: &PodState
     compute.ports = machine.ports.iter().map(|port| reached(*port, state, &compute.status)).collect();
     compute.created_at = Some(machine.created_at);
     compute.exit_code = exit_code;
-    compute.raw = json!({ "machine": machine.public(), "pod": state.report(), "exit": exit });
+    compute.raw = json!({ "machine": machine.public(), "pod": shown(state), "exit": exit });
     compute
 }
 
@@ -154,8 +154,17 @@ pub(crate) fn compute(provider: &ProviderId, machine: &Machine, state: &PodState
 pub(crate) fn unreadable(provider: &ProviderId, id: &ComputeId, state: &PodState, why: &Error) -> Compute {
     let mut compute = Compute::new(provider, KIND, id.clone(), ComputeStatus::Failed);
     compute.region = Some(REGION.to_owned());
-    compute.raw = json!({ "pod": state.report() });
+    compute.raw = json!({ "pod": shown(state) });
     with_problem(compute, why)
+}
+
+/// What may be shown of a pod: not the ports behind its guard, which ask for no key.
+fn shown(state: &PodState) -> Value {
+    let mut pod = json!(state.report());
+    for port in pod["ports"].as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut) {
+        port.remove("inner");
+    }
+    pod
 }
 
 /// Says what could not be read of it.

@@ -139,7 +139,8 @@ fn a_store_that_this_version_does_not_keep() {
     let home = Home::new();
     home.configure("store: postgres://somewhere/atlas\n");
     let ran = home.run(&["reap", "--json"]);
-    assert_eq!((ran.code, ran.out.as_str()), (5, "[]\n"), "what can be looked at is looked at all the same: {ran:?}");
+    // What stands in files is looked at all the same.
+    assert_eq!((ran.code, ran.error()["kind"].as_str()), (5, Some("unsupported")), "{ran:?}");
     assert!(!ran.err.contains("somewhere"), "{ran:?}");
 }
 

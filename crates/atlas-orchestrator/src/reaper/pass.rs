@@ -293,7 +293,7 @@ impl Seen<'_> {
             _ => None,
         };
         let Some(delay) = delay else {
-            let why = "left alone; adopt it, or end it with `atlas reap --aliens`".to_owned();
+            let why = "left alone; `atlas reap --aliens` ends it".to_owned();
             return Ok(FindingKind::Alien { since, why });
         };
         // A store that is itself younger than the delay knows too little to end anything (O5).
