@@ -118,10 +118,11 @@ fn providers_shows_what_each_can_do() {
     let home = Home::new();
     home.configure("default_provider: local\nproviders:\n  cheap: { kind: local, price_per_hour: \"0.10\" }\n");
     insta::assert_snapshot!(home.good(&["providers"]).out, @"
-    NAME   KIND   DEFAULT  CAPABILITIES
-    cheap  local  -        raw_tcp stop_resume logs cpu commands
-    local  local  yes      raw_tcp stop_resume logs cpu commands
-    mock   mock   -        spot serverless network_volumes http_proxy raw_tcp webhooks stop_resume logs cpu gpu images commands catalog
+    NAME    KIND    DEFAULT  CAPABILITIES
+    cheap   local   -        raw_tcp stop_resume logs cpu commands
+    local   local   yes      raw_tcp stop_resume logs cpu commands
+    mock    mock    -        spot serverless network_volumes http_proxy raw_tcp webhooks stop_resume logs cpu gpu images commands catalog
+    runpod  runpod  -        serverless network_volumes http_proxy raw_tcp symmetric_ports webhooks global_networking stop_resume logs cpu gpu images commands catalog
     ");
     let rows = home.good(&["providers", "--json"]).json();
     let cheap = rows.as_array().expect("a list").iter().find(|row| row["name"] == "cheap").expect("it is configured");
