@@ -87,15 +87,21 @@ pub fn question(
     })?;
     let url = match ready_path {
         None => base,
-        Some(path) => base
-            .join(path)
-            .ok()
-            .filter(|joined| joined.origin() == base.origin())
+        Some(path) => below(&base, path)
             .ok_or_else(|| Error::validation("ready_path must be a path on the machine, such as /health"))?,
     };
     let url = credentials.sign("GET", url.as_str(), clock.now().plus(SIGNATURE))?;
     let bearer = credentials.bearer().map(Secret::from);
     Ok(Some(ProbeRequest { url, bearer, timeout: TIMEOUT }))
+}
+
+/// `path` on the machine, which may itself be reached below a path of its cloud's proxy.
+fn below(base: &url::Url, path: &str) -> Option<url::Url> {
+    let whole = match path.strip_prefix('/') {
+        Some(rest) if !rest.starts_with('/') => format!("{}{path}", base.path().trim_end_matches('/')),
+        _ => path.to_owned(),
+    };
+    base.join(&whole).ok().filter(|joined| joined.origin() == base.origin())
 }
 
 /// Whether `answer` shows that the machine is ready: below 500 and not the proxy's own; with a ready path, 2xx.

@@ -66,7 +66,8 @@ fn p12_without_an_address_there_is_no_question() {
 #[test]
 fn p12_a_ready_path_never_leads_to_another_host() {
     let url = |path: &str| ask(at("https://m.example/base/"), Some(path), Auth::None).map(|asked| asked.unwrap().url);
-    assert_eq!(url("/health").unwrap().expose(), "https://m.example/health");
+    // The machine's own path: it may be reached below one of its cloud's proxy.
+    assert_eq!(url("/health").unwrap().expose(), "https://m.example/base/health");
     assert_eq!(url("health").unwrap().expose(), "https://m.example/base/health");
     for path in
         ["//evil.example/", "https://evil.example/", "http://m.example/", "https://m.example:1/", "\\\\evil.example"]
