@@ -71,7 +71,8 @@ impl Ground {
     pub(crate) fn remains(&self) -> Vec<String> {
         let Ok(entries) = std::fs::read_dir(self.account_folder()) else { return Vec::new() };
         let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-        names.filter(|name| name != "lock" && name != "identity").collect()
+        // A process that was killed while it wrote the identity leaves what it wrote beside it.
+        names.filter(|name| name != "lock" && !name.starts_with("identity")).collect()
     }
 }
 
