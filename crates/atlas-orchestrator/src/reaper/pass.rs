@@ -3,14 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use atlas_auth::Timestamp;
 use atlas_core::config::AlienPolicy;
-use atlas_core::{Compute, ComputeFilter, ComputeId, ComputeStatus, Intent, Money, Provider, ProviderId};
+use atlas_core::{Compute, ComputeFilter, ComputeId, ComputeStatus, Intent, Provider, ProviderId};
 use serde::Serialize;
 
 use super::judge::{Finding, FindingKind, Known, Verdict, judge};
 use super::sighting::{Sighting, SightingKind, sightings};
-use crate::books::{Change, Expect, Read, small_row};
+use crate::books::{Expect, Read, small_row};
 use crate::drive::{power_shown, twin_of};
 use crate::events::{Event, What};
 use crate::inner::Inner;
@@ -207,10 +206,10 @@ impl Seen<'_> {
         let appears = rental::step(record.state(), rental::Input::Appeared).0 == rental::State::Releasing;
         let id = if appears && record.compute.as_ref().is_none_or(|id| *id == self.compute.id) {
             let mut record = record;
-            if let RentalPhase::Closed { at, .. } = record.phase {
-                change = self.charge_again(change, &record, at).await?;
-                record.accrual.reopen(at);
-            }
+            record.accrual.reopen(match &record.phase {
+                RentalPhase::Closed { at, .. } => *at,
+                _ => now,
+            });
             record.phase = RentalPhase::Releasing { receipt };
             record.compute = Some(self.compute.id.clone());
             record.was_read = true;
@@ -233,30 +232,6 @@ impl Seen<'_> {
             change = change.delete(before.record.key(), before.version);
         }
         tolerate_conflict(change.commit().await)
-    }
-
-    /// What a rental costs that was closed too early is its session's again, even if that is over.
-    async fn charge_again<'c>(
-        &self,
-        change: Change<'c>,
-        rental: &RentalRecord,
-        closed: Timestamp,
-    ) -> Result<Change<'c>> {
-        let Holder::Session(id) = rental.holder else { return Ok(change) };
-        let session = match self.inner.books.session(id).await {
-            Ok(session) => session,
-            Err(Error::Unreadable { .. }) => None,
-            Err(error) => return Err(error),
-        };
-        let Some(Read { record: mut session, version }) = session else { return Ok(change) };
-        if session.rentals.contains(&rental.id) {
-            return Ok(change);
-        }
-        session.rentals.push(rental.id);
-        let counted = rental.accrual.total(closed).as_micros();
-        session.closed_cost = Money::from_micros(session.closed_cost.as_micros().saturating_sub(counted));
-        let due = self.inner.session_due(&session);
-        Ok(change.session(&session, Expect::At(version), due))
     }
 
     async fn free_twin(&self, rental: &RentalRecord) -> Result<u16> {

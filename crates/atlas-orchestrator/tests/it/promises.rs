@@ -1179,19 +1179,3 @@ async fn p14_history_12_a_store_that_cannot_say_what_it_is_is_opened_and_driven_
     assert_eq!(session.ended().await.unwrap().receipt.unwrap().reason, Reason::Idle);
     assert!(world.cloud.live().is_empty());
 }
-
-#[tokio::test(start_paused = true)]
-async fn p11_what_landed_after_its_session_was_over_is_on_its_bill() {
-    let world = World::new();
-    world.cloud.inject(Rule::on(Operation::Spawn, Fault::LandsLate(hours(1))));
-    let orchestrator = world.open().await;
-    let session = orchestrator.ensure("ada", request()).await.unwrap();
-    pass(seconds(2)).await;
-    orchestrator.end(session.id()).await.unwrap();
-    session.ended().await.unwrap();
-    pass(minutes(75)).await;
-    assert!(world.cloud.live().is_empty(), "it landed, was seen twice, and ended");
-    let view = view(&session).await;
-    assert_eq!(view.phase, Phase::Ended);
-    assert!(view.cost_so_far >= world.bill(), "told {}, billed {}", view.cost_so_far, world.bill());
-}
