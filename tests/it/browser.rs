@@ -1,14 +1,16 @@
 //! A user's browser: keeps the cookie, and sends the headers that a page's script cannot leave out.
 
 use std::sync::Once;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, ORIGIN, SET_COOKIE};
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use serde_json::Value;
 
 use crate::backend::Backend;
-use crate::ground::PATIENCE;
+
+/// How long a page may take to open. A machine that broke in mid-create is doubted for over a minute before another is rented.
+const OPENS: Duration = Duration::from_secs(150);
 
 /// Where a user's machine is, and with what it opens.
 #[derive(Debug, Clone, PartialEq)]
@@ -76,13 +78,13 @@ impl Browser {
 
     /// What the page does when it is opened.
     pub(crate) async fn open(&self) -> Opened {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + OPENS;
         while Instant::now() < deadline {
             if let Some(opened) = self.try_open().await {
                 return opened;
             }
         }
-        panic!("after {PATIENCE:?} there is still no machine for this user: {}", self.shown().await)
+        panic!("after {OPENS:?} there is still no machine for this user: {}", self.shown().await)
     }
 
     /// Asks once for the machine; none if it is not ready yet, or if the backend went away over the question.
