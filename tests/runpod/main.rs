@@ -1,0 +1,6 @@
+//! RunPod as Atlas sees it: our own client over real sockets, against the simulated cloud that speaks as RunPod does.
+#![allow(clippy::disallowed_methods, reason = "tests stand outside the seams")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
+
+mod ground;
+mod story;
