@@ -215,7 +215,7 @@ impl Activity {
     /// Makes room for this many sessions at once.
     pub(crate) fn with_capacity(sessions: usize) -> Self {
         let slots = papaya::HashMap::with_capacity_and_hasher(sessions, BuildHasherDefault::default());
-        Self { slots: Arc::new(slots), bearers: Bearers::default() }
+        Self { slots: Arc::new(slots), bearers: Bearers::with_capacity(sessions) }
     }
 
     /// Touches a session.

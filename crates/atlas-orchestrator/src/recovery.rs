@@ -1,13 +1,14 @@
 //! What a store tells when it is opened: who lives, who had left, what is rented, which creates nobody waits for.
 
 use std::collections::{BTreeSet, HashMap};
+use std::hash::BuildHasherDefault;
 
 use atlas_core::{Deployment, ProviderId};
 
-use crate::activity::Activity;
-use crate::books::{Read, key_in, read_session};
-use crate::session::{Reason, SessionRecord};
-use crate::store::{Cursor, Item, Kind, Range, Row, Store};
+use crate::activity::{Activity, RandomKey};
+use crate::books::{key_in, read_session};
+use crate::session::Reason;
+use crate::store::{Cursor, Item, Key, Kind, Range, RowKey, Store};
 use crate::time::IdleClock;
 use crate::{RentalId, Result, SessionId};
 
@@ -24,26 +25,27 @@ pub(crate) struct Recovered {
     pub(crate) unanswered: Vec<RentalId>,
 }
 
-/// Finds out who lives and what is rented. Nobody is looked after before it is done, so each row is read once, and the
-/// three passes run beside each other.
+/// Finds out who lives and what is rented. Nobody is looked after before it is done, so each row is read once and without
+/// its body, and the three passes run beside each other.
 pub(crate) async fn recover(store: &dyn Store, idle: &IdleClock, deployment: &Deployment) -> Result<Recovered> {
     let mut living = Vec::new();
     let mut accounts = BTreeSet::new();
     let mut accounts_of_rentals = BTreeSet::new();
     let mut unanswered = Vec::new();
-    let mut stored = HashMap::new();
-    let sessions = each(store, Range::rows(Kind::SESSION), |item| {
+    let mut stored: HashMap<SessionId, u64, BuildHasherDefault<RandomKey>> = HashMap::default();
+    let sessions = each(store, Range::Columns { kind: Kind::SESSION }, |item| {
         let Item::Row(row) = item else { return };
         if row.phase == "ended" {
             return;
         }
         if let Ok(id) = row.key.id.parse::<SessionId>() {
             // The phase stands outside the body: a session that cannot be read lives all the same.
-            living.push((id, Found::of(&row), key_in(&row, deployment).map(str::to_owned)));
+            let key = key_in(&row, deployment).map(str::to_owned);
+            living.push((id, Found::of(&row.phase), key));
         }
         note(&mut accounts, row.account);
     });
-    let rentals = each(store, Range::rows(Kind::RENTAL), |item| {
+    let rentals = each(store, Range::Columns { kind: Kind::RENTAL }, |item| {
         let Item::Row(row) = item else { return };
         match row.phase.as_str() {
             "closed" => return,
@@ -64,7 +66,7 @@ pub(crate) async fn recover(store: &dyn Store, idle: &IdleClock, deployment: &De
     let fresh = idle.stamp();
     for (id, found, key) in living {
         match (found, stored.get(&id)) {
-            (Found::Ending(why), _) => activity.enter_ending(id, why),
+            (Found::Ending, _) => activity.enter_ending(id, reason(store, id).await?),
             // The grace begins anew: a touch of the last moment may be lost.
             (Found::Leaving, _) => drop(activity.enter(id, fresh, 0).leave(fresh)),
             // Never judged as idle before: its silence begins now.
@@ -84,21 +86,24 @@ pub(crate) async fn recover(store: &dyn Store, idle: &IdleClock, deployment: &De
 enum Found {
     Living,
     Leaving,
-    Ending(Reason),
+    Ending,
 }
 
 impl Found {
-    fn of(row: &Row) -> Self {
-        match row.phase.as_str() {
+    fn of(phase: &str) -> Self {
+        match phase {
             "leaving" => Self::Leaving,
-            "ending" => {
-                let reason = |read: Read<SessionRecord>| read.record.receipt().map(|receipt| receipt.reason);
-                // Whoever touches one that cannot be read is told at least that somebody meant it to end.
-                Self::Ending(read_session(row).ok().and_then(reason).unwrap_or(Reason::Asked))
-            }
+            "ending" => Self::Ending,
             _ => Self::Living,
         }
     }
+}
+
+/// Why a session ends. Whoever touches one that cannot be read is told at least that somebody meant it to end.
+async fn reason(store: &dyn Store, session: SessionId) -> Result<Reason> {
+    let row = store.get(Key::Row(RowKey::session(session.to_string()))).await?;
+    let read = row.and_then(|row| read_session(&row).ok());
+    Ok(read.and_then(|read| read.record.receipt().map(|receipt| receipt.reason)).unwrap_or(Reason::Asked))
 }
 
 fn note(accounts: &mut BTreeSet<String>, account: Option<String>) {

@@ -9,6 +9,11 @@ use crate::SessionId;
 pub(super) struct Bearers(papaya::HashMap<Box<str>, SessionId>);
 
 impl Bearers {
+    /// With room for this many keys at once.
+    pub(super) fn with_capacity(keys: usize) -> Self {
+        Self(papaya::HashMap::with_capacity(keys))
+    }
+
     pub(super) fn get(&self, key: &str) -> Option<SessionId> {
         self.0.pin().get(key).copied()
     }

@@ -15,7 +15,7 @@ use super::commit::{Commit, CommitError, Committed, Fence, StoreError, WriteId};
 use super::leases::{Leases, Moment};
 use super::page::{Claimed, Cursor, Event, Item, Page, Range};
 use super::plan::{Bearer, Change, Numbers, Plan, Refusal, Verdict, View, bearing_row, plan};
-use super::row::{Key, Queue, Row, RowKey, UniqueName};
+use super::row::{Key, Kind, Queue, Row, RowKey, UniqueName};
 use super::{Store, keys, sealed};
 
 const CLOSED: &str = "it was closed";
@@ -204,7 +204,7 @@ impl Records {
                 self.rows.insert(key, row);
             } else {
                 self.rows.remove(&key);
-                if key.kind == super::Kind::SESSION {
+                if key.kind == Kind::SESSION {
                     self.activity.remove(&key.id);
                 }
             }
@@ -235,22 +235,30 @@ impl Records {
         }
     }
 
+    /// Rows of this kind, or of all, after the cursor.
+    fn rows_after<'a>(&'a self, kind: Option<Kind>, from: Option<&[u8]>) -> impl Iterator<Item = &'a Row> + use<'a> {
+        let start = match (from.and_then(keys::read_row), kind) {
+            (Some(key), _) => Bound::Excluded(key),
+            (None, Some(kind)) => Bound::Included(RowKey::new(kind, "")),
+            (None, None) => Bound::Unbounded,
+        };
+        let rows = self.rows.range((start, Bound::Unbounded)).map(|(_, row)| row);
+        rows.take_while(move |row| kind.is_none_or(|kind| row.key.kind == kind))
+    }
+
     /// Items of a range after the cursor, each with where it stands. Lazy: a page takes as many as it needs.
     fn items<'a>(&'a self, range: &'a Range, cursor: &Cursor) -> Box<dyn Iterator<Item = (Bytes, Item)> + 'a> {
         let from = cursor.0.as_deref();
         match range {
             Range::Rows { kind, phase } => {
-                let after = from.and_then(keys::read_row);
-                let start = match (&after, kind) {
-                    (Some(key), _) => Bound::Excluded(key.clone()),
-                    (None, Some(kind)) => Bound::Included(RowKey::new(*kind, "")),
-                    (None, None) => Bound::Unbounded,
-                };
-                let rows = self.rows.range((start, Bound::Unbounded)).map(|(_, row)| row);
-                let rows = rows.take_while(move |row| kind.is_none_or(|kind| row.key.kind == kind));
+                let rows = self.rows_after(*kind, from);
                 let rows = rows.filter(move |row| phase.as_ref().is_none_or(|phase| row.phase == *phase));
                 Box::new(rows.map(|row| (keys::row(&row.key).into(), Item::Row(row.clone()))))
             }
+            Range::Columns { kind } => Box::new(self.rows_after(Some(*kind), from).map(|row| {
+                let row = Row { body: Bytes::new(), ..row.clone() };
+                (keys::row(&row.key).into(), Item::Row(row))
+            })),
             Range::Events { after } => {
                 let start = from.and_then(keys::read_number).unwrap_or(*after);
                 let events = self.events.range((Bound::Excluded(start), Bound::Unbounded));
@@ -319,7 +327,7 @@ impl Store for MemoryStore {
         let at = self.moment();
         let mut shared = self.lock()?;
         let Shared { records, leases, .. } = &mut *shared;
-        let first = (queue.clone(), Timestamp::from_millis(i64::MIN), RowKey::new(super::Kind::from_code(0), ""));
+        let first = (queue.clone(), Timestamp::from_millis(i64::MIN), RowKey::new(Kind::from_code(0), ""));
         let due = records.due.range(first..).take_while(|(of, ..)| of == queue);
         let due = due.map(|(_, due_at, key)| Ok::<_, Infallible>((*due_at, key.clone())));
         match leases.claim(due, limit, lease, at, |key| Ok(records.rows.get(key).cloned())) {

@@ -17,6 +17,12 @@ pub enum Range {
         /// Only in this phase.
         phase: Option<String>,
     },
+    /// Rows of a kind in the order of their keys, without their bodies: much less to read where the columns tell enough.
+    /// One whose columns cannot be read is shown as it is.
+    Columns {
+        /// Only of this kind.
+        kind: Kind,
+    },
     /// Events with a number above `after`, in order.
     Events {
         /// The last number that the reader has seen; 0 for none.

@@ -134,15 +134,32 @@ pub(super) fn row(row: &Row) -> Vec<u8> {
 
 /// The row of this name. One whose columns cannot be read is shown all the same: see [`Row::UNREADABLE`].
 pub(super) fn read_row(key: RowKey, value: &[u8]) -> Row {
-    match columns(key.clone(), value) {
-        Some(row) => row,
-        None => Row::new(key, Row::UNREADABLE, Bytes::copy_from_slice(value)),
+    let mut row = Row::new(key, 0, Bytes::new());
+    match columns(&mut row, value) {
+        Some(body) => {
+            row.body = Bytes::copy_from_slice(body);
+            row
+        }
+        None => unreadable(row.key, value),
     }
 }
 
-fn columns(key: RowKey, value: &[u8]) -> Option<Row> {
-    let mut from = Reader::new(value)?;
+/// The same without its body.
+pub(super) fn read_columns(key: RowKey, value: &[u8]) -> Row {
     let mut row = Row::new(key, 0, Bytes::new());
+    match columns(&mut row, value) {
+        Some(_) => row,
+        None => unreadable(row.key, value),
+    }
+}
+
+fn unreadable(key: RowKey, value: &[u8]) -> Row {
+    Row::new(key, Row::UNREADABLE, Bytes::copy_from_slice(value))
+}
+
+/// Fills in all but the body, which is returned.
+fn columns<'a>(row: &mut Row, value: &'a [u8]) -> Option<&'a [u8]> {
+    let mut from = Reader::new(value)?;
     row.version = from.number()?;
     row.format = from.short()?;
     row.phase = from.text()?;
@@ -155,8 +172,7 @@ fn columns(key: RowKey, value: &[u8]) -> Option<Row> {
         from.time(&mut unique.expires_at)?;
         row.unique.push(unique);
     }
-    row.body = Bytes::copy_from_slice(from.0);
-    Some(row)
+    Some(from.0)
 }
 
 /// Who bears a unique name.

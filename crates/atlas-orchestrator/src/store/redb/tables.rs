@@ -150,6 +150,13 @@ impl<T: Readable> Tables<T> {
                     Some(phase.as_ref().is_none_or(|phase| row.phase == *phase).then_some(Item::Row(row)))
                 })?
             }
+            Range::Columns { kind } => {
+                let first = [kind.code()];
+                let end = keys::above(&first);
+                page(&self.rows, cursor, Bound::Included(&first), end.as_deref(), limit, |key, value| {
+                    Some(Some(Item::Row(codec::read_columns(read_row(key)?, value))))
+                })?
+            }
             Range::Events { after } => {
                 page(&self.events, cursor, Bound::Excluded(&number(*after)), None, limit, |key, value| {
                     let event = Event { number: read_number(key)?, body: codec::read_opaque(value)? };

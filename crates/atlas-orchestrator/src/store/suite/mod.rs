@@ -217,6 +217,7 @@ cases![
     records::names_move_within_one_commit,
     records::activity_never_goes_down,
     records::scans_are_stable_under_writes,
+    records::columns_are_rows_without_bodies,
     records::unknown_kinds_survive,
     records::reopening_keeps_everything,
     records::large_bodies_are_kept,

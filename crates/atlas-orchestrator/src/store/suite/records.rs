@@ -170,6 +170,25 @@ pub(super) async fn scans_are_stable_under_writes(bench: Bench) {
     assert_eq!((page.next.clone(), page.into_rows()[0].key.clone()), (None, session("zz")));
 }
 
+pub(super) async fn columns_are_rows_without_bodies(bench: Bench) {
+    let full = |id: &str| {
+        let row = Row::new(session(id), 3, "body").in_phase("living").on_account("main");
+        row.bearing(name(id).forever())
+    };
+    bench.put([full("a"), full("b"), Row::new(RowKey::rental("r"), 1, "body")]).await;
+    let columns = bench.scan(Range::Columns { kind: Kind::SESSION }).await.into_rows();
+    let mut rows = bench.scan(Range::rows(Kind::SESSION)).await.into_rows();
+    assert_eq!(rows.len(), 2);
+    for row in &mut rows {
+        assert_eq!(row.body, "body");
+        row.body = Bytes::new();
+    }
+    assert_eq!(columns, rows);
+    let page = bench.store.scan(Range::Columns { kind: Kind::SESSION }, Cursor::START, 1).await.unwrap();
+    let rest = bench.store.scan(Range::Columns { kind: Kind::SESSION }, page.next.clone().unwrap(), 1).await.unwrap();
+    assert_eq!([page.into_rows(), rest.into_rows()].concat(), rows);
+}
+
 pub(super) async fn unknown_kinds_survive(mut bench: Bench) {
     let strange =
         [RowKey::new(Kind::from_code(0), "x"), RowKey::new(Kind::from_code(255), "\u{10FFFF}\0"), RowKey::session("")];

@@ -77,7 +77,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => vec((0..5_u8, 0..9_u64), 0..3).prop_map(Step::Beat),
         1 => (0..5_u8).prop_map(Step::Get),
         1 => (0..4_u8).prop_map(Step::GetUnique),
-        2 => (0..6_u8, 1..4_usize).prop_map(|(range, limit)| Step::Scan(range, limit)),
+        2 => (0..7_u8, 1..4_usize).prop_map(|(range, limit)| Step::Scan(range, limit)),
         2 => prop_oneof![0..90_u32, Just(90_000)].prop_map(Step::Advance),
         1 => Just(Step::Reopen),
     ]
@@ -214,6 +214,7 @@ impl Pair {
             2 => Range::Rows { kind: Some(Kind::SESSION), phase: Some("p0".into()) },
             3 => Range::Events { after: 2 },
             4 => Range::Activity,
+            5 => Range::Columns { kind: Kind::SESSION },
             _ => Range::Counters,
         };
         let mut cursor = Cursor::START;
@@ -239,7 +240,7 @@ proptest! {
             for step in &steps {
                 pair.step(step).await;
             }
-            for range in 0..6 {
+            for range in 0..7 {
                 pair.scan(range, 3).await;
             }
         });
