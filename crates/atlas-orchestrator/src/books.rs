@@ -227,9 +227,9 @@ impl Change<'_> {
     /// Writes a rental, to be looked at at `due`.
     pub(crate) fn rental(self, record: &RentalRecord, expect: Expect, due: Option<Timestamp>) -> Self {
         let row = rental_row(record, due);
-        let told = match record.holder {
-            crate::rental::Holder::Session(session) => self.about(session),
-            crate::rental::Holder::Plain | crate::rental::Holder::Nobody => self,
+        let told = match record.payer() {
+            Some(session) => self.about(session),
+            None => self,
         };
         told.put(row, expect)
     }

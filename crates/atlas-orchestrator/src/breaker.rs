@@ -34,12 +34,18 @@ struct Breaker {
     last: String,
 }
 
+/// The pause after so many starts in a row that failed. Of the machines that do not last no more than eleven are therefore
+/// rented for one user in twenty minutes, and twelve in each hour after that.
+pub(crate) fn pause(failures: u32) -> Duration {
+    match failures.checked_sub(1) {
+        None => Duration::ZERO,
+        Some(doublings) => FIRST.saturating_mul(1 << doublings.min(16)).min(LONGEST),
+    }
+}
+
 /// Until when nothing is tried after this many failures.
 fn until(failures: u32, free: u32, now: Timestamp) -> Timestamp {
-    match failures.checked_sub(free) {
-        None | Some(0) => now,
-        Some(counted) => now.plus(FIRST.saturating_mul(1 << (counted - 1).min(16)).min(LONGEST)),
-    }
+    now.plus(pause(failures.saturating_sub(free)))
 }
 
 /// A name for the breaker of a key, which may be as long as its maker likes.
@@ -129,6 +135,16 @@ mod tests {
         let now = Timestamp::from_seconds(1000);
         let pauses: Vec<_> = (1..=9).map(|failures| until(failures, 0, now).since(now).as_secs()).collect();
         assert_eq!(pauses, [2, 4, 8, 16, 32, 64, 128, 256, 300]);
+    }
+
+    #[test]
+    fn p10_history_19_no_more_than_eleven_machines_fail_in_twenty_minutes() {
+        let mut spent = Duration::ZERO;
+        let failed = (1..).take_while(|failures| {
+            spent += pause(*failures);
+            spent <= Duration::from_mins(20)
+        });
+        assert_eq!(failed.count() + 1, 11, "one before each pause, and one after the last");
     }
 
     #[test]

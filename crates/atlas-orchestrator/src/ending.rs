@@ -9,7 +9,8 @@ use crate::inner::Inner;
 use crate::rental::{self, RentalPhase, RentalRecord};
 use crate::session::{self, Receipt, SessionPhase, SessionRecord, Wait};
 use crate::store::CommitError;
-use crate::{Error, Result, view};
+use crate::view::{self, Cost};
+use crate::{Error, Result};
 
 impl RentalRecord {
     /// Takes the holder away, if there was one: it goes now.
@@ -54,6 +55,9 @@ impl SessionRecord {
         if let Some(place) = self.rentals.iter().position(|id| *id == rental.id) {
             self.rentals.remove(place);
             self.closed_cost += rental.accrual.total(now);
+            if rental.compute.is_some() && !rental.accrual.is_known() {
+                self.unpriced.push(rental.id);
+            }
         }
         let was_current = self.current == Some(rental.id);
         if was_current {
@@ -62,13 +66,28 @@ impl SessionRecord {
         was_current
     }
 
+    /// Takes a rental on its bill, even if it is over: a further machine of its creates, or one that was closed too early
+    /// and is still as it was closed. Until it is closed (again) its cost is counted as it grows.
+    pub(crate) fn pay_for(&mut self, rental: &RentalRecord) {
+        if self.rentals.contains(&rental.id) {
+            return;
+        }
+        self.rentals.push(rental.id);
+        if let RentalPhase::Closed { at, .. } = rental.phase {
+            let counted = rental.accrual.total(at).as_micros();
+            self.closed_cost = Money::from_micros(self.closed_cost.as_micros().saturating_sub(counted).max(0));
+            self.unpriced.retain(|id| *id != rental.id);
+        }
+    }
+
     /// Ends it, if it lives; its rentals must be released in the same commit.
-    pub(crate) fn end(&mut self, mut receipt: Receipt, cost: Money) -> bool {
+    pub(crate) fn end(&mut self, mut receipt: Receipt, cost: Cost) -> bool {
         let (next, _) = session::step(self.state(), session::Input::End);
         if next != session::State::Ending || self.state() == next {
             return false;
         }
-        receipt.cost = cost;
+        receipt.cost = cost.so_far;
+        receipt.cost_is_known = cost.is_known;
         self.phase = SessionPhase::Ending { receipt };
         true
     }
@@ -89,17 +108,18 @@ impl SessionRecord {
 }
 
 impl Inner {
-    /// Adds to `change` the ending of a session with all its rentals; `rentals` are those of the session, and `closing`
-    /// is left out because the change closes or writes it itself.
+    /// Adds to `change` the ending of a session with all its rentals: `rentals` are those of the session that it does not
+    /// write anyway, `written` those that it does.
     pub(crate) fn add_ending<'a>(
         &self,
         mut change: Change<'a>,
         session: &mut SessionRecord,
         rentals: &mut [Read<RentalRecord>],
+        written: &[RentalRecord],
         receipt: Receipt,
     ) -> Change<'a> {
         let now = self.now();
-        let records: Vec<_> = rentals.iter().map(|read| read.record.clone()).collect();
+        let records: Vec<_> = rentals.iter().map(|read| &read.record).chain(written).cloned().collect();
         if !session.end(receipt.clone(), view::cost(session, &records, now)) {
             return change;
         }
@@ -142,7 +162,8 @@ impl Inner {
                 Some(session.deadline().map_or(*until, |deadline| deadline.min(*until)))
             }
             SessionPhase::Ending { .. } => None,
-            SessionPhase::Ended { at, .. } => Some(at.plus(self.policy.remember)),
+            // Counted from its last change: it may have been billed for something since it ended.
+            SessionPhase::Ended { .. } => Some(now.plus(self.policy.remember)),
         }
     }
 
@@ -179,7 +200,7 @@ impl Inner {
             }
             let mut rentals = self.rentals_of(&session).await?;
             let change = self.books.change().urgent();
-            let change = self.add_ending(change, &mut session, &mut rentals, receipt.clone());
+            let change = self.add_ending(change, &mut session, &mut rentals, &[], receipt.clone());
             let due = self.session_due(&session);
             match change.session(&session, Expect::At(version), due).commit().await {
                 Ok(_) => {

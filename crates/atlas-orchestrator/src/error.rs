@@ -3,6 +3,7 @@
 use atlas_auth::Timestamp;
 
 use crate::SessionId;
+use crate::endpoint::NoEndpoint;
 use crate::session::Reason;
 use crate::store::{CommitError, StoreError};
 
@@ -32,6 +33,14 @@ pub enum Error {
         session: SessionId,
         /// Why it ends.
         reason: Reason,
+    },
+    /// The session lives, and there is nothing to be reached now.
+    #[error("session {session} has no endpoint: {why}")]
+    NoEndpoint {
+        /// The session.
+        session: SessionId,
+        /// Why there is none.
+        why: NoEndpoint,
     },
     /// Too many starts failed lately.
     #[error("{failures} starts for {what} failed in a row, so nothing is rented before {until}: {last}")]
@@ -76,7 +85,7 @@ impl Error {
         match self {
             Self::Core(error) => error.kind(),
             Self::NoSession(_) | Self::NoSessionOf(_) => ErrorKind::NotFound,
-            Self::Over { .. } => ErrorKind::Conflict,
+            Self::Over { .. } | Self::NoEndpoint { .. } => ErrorKind::Conflict,
             Self::BackingOff { .. } => ErrorKind::RateLimited,
             Self::NoMasterKey(_) => ErrorKind::Validation,
             Self::Store(_) | Self::Commit(_) | Self::Unreadable { .. } | Self::Closed => ErrorKind::Unknown,

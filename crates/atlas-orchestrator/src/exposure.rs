@@ -190,7 +190,7 @@ fn exposed_rental(inner: &Inner, row: &crate::store::Row) -> Option<Exposed> {
         provider: Some(rental.provider.clone()),
         compute: rental.compute.as_ref().map(ToString::to_string),
         since,
-        cost_per_hour: Some(rental.accrual.rate()),
+        cost_per_hour: rental.accrual.rate(),
         why,
     })
 }

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use crate::books::Read;
+use crate::endpoint::{Endpoint, NoEndpoint, reached};
 use crate::events::EventStream;
-use crate::rental::Power;
-use crate::view::{self, Endpoint, Phase, SessionView};
+use crate::view::{Phase, SessionView};
 use crate::{Error, Orchestrator, Result, SessionId};
 
 /// The longest that a waiting caller sleeps without looking: a net under the notifications.
@@ -46,8 +46,9 @@ impl Session {
             // Registered before the read, so that no change in between is slept through.
             let cell = self.orchestrator.inner.activity.cell(&self.id);
             let changed = cell.as_ref().map(|cell| cell.changed());
-            if let Some(endpoint) = self.endpoint().await? {
-                return Ok(endpoint);
+            match self.endpoint().await {
+                Err(Error::NoEndpoint { why, .. }) if why != NoEndpoint::Stopped => {}
+                reached_or_refused => return reached_or_refused,
             }
             if self.orchestrator.inner.closing.is_cancelled() {
                 return Err(Error::Closed);
@@ -59,30 +60,30 @@ impl Session {
         }
     }
 
-    /// Where it is reached now, and with what; `None` while it is not ready. Ask each time, keep nothing (rule P12).
-    pub async fn endpoint(&self) -> Result<Option<Endpoint>> {
+    /// Where it is reached now, and with what; an error that says why there is nothing to be reached, if there is not:
+    /// [`Error::NoEndpoint`] while it lives, [`Error::Over`] once it ends. Ask each time, keep nothing (rule P12).
+    pub async fn endpoint(&self) -> Result<Endpoint> {
         let inner = &self.orchestrator.inner;
         let Read { record: session, .. } = inner.books.session(self.id).await?.ok_or(Error::NoSession(self.id))?;
         if let Some(receipt) = session.receipt() {
             return Err(Error::Over { session: self.id, reason: receipt.reason });
         }
-        let Some(current) = session.current else { return Ok(None) };
-        let Some(Read { record: rental, .. }) = inner.books.rental(current).await? else { return Ok(None) };
-        if session.stopped && rental.power() == Some(Power::Down) {
-            let message = format!("session {} is stopped; resume it first", self.id);
-            return Err(Error::Core(atlas_core::Error::conflict(message)));
-        }
-        if view::phase(&session, Some(&rental)) != Phase::Ready {
-            return Ok(None);
-        }
-        let (Some(published), Some(compute)) = (rental.published(), &rental.compute) else { return Ok(None) };
-        Ok(Some(Endpoint {
+        let rental = match session.current {
+            Some(current) => match inner.books.rental(current).await {
+                Err(Error::Unreadable { .. }) => None,
+                read => read?.map(|read| read.record),
+            },
+            None => None,
+        };
+        let (compute, published) =
+            reached(&session, rental.as_ref()).map_err(|why| Error::NoEndpoint { session: self.id, why })?;
+        Ok(Endpoint {
             generation: published.generation,
             compute: compute.clone(),
             ports: published.ports.clone(),
-            credentials: inner.credentials(&session, &rental)?,
+            credentials: inner.credentials(&session, rental.as_ref().expect("what is reached is a rental's"))?,
             expires_at: session.max_lifetime.map(|lifetime| session.created_at.plus(lifetime)),
-        }))
+        })
     }
 
     /// Waits until all its machines are proven gone; at once if it has ended already.

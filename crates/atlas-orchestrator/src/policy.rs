@@ -27,6 +27,9 @@ pub struct Policy {
     pub lost_after: Duration,
     /// How long each read must say that a machine in use is over before that is believed. Clouds lie for a minute.
     pub over_after: Duration,
+    /// The same of a machine that was never handed out: nobody uses it, so a lie costs a start and no user, and whoever
+    /// waits for the page need not wait for more.
+    pub broken_after: Duration,
     /// How often a machine in use is read.
     pub watch_interval: Duration,
     /// How often a machine that is starting is read.
@@ -69,6 +72,7 @@ impl Default for Policy {
             aliens: AlienPolicy::Report,
             lost_after: Duration::from_mins(15),
             over_after: Duration::from_secs(75),
+            broken_after: Duration::from_secs(5),
             watch_interval: Duration::from_secs(30),
             start_interval: Duration::from_millis(500),
             warn_before: Duration::from_mins(1),

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use atlas_auth::{Secret, Timestamp};
-use atlas_core::{ComputeId, Credentials, Money, Port, Protocol, ProviderId};
+use atlas_auth::Timestamp;
+use atlas_core::{ComputeId, Money, ProviderId};
 use serde::{Deserialize, Serialize, Serializer};
 
+use crate::endpoint::first_http;
 use crate::rental::{Power, RentalRecord};
 use crate::session::{Reason, Receipt, SessionPhase, SessionRecord, Wait};
-use crate::{Error, RentalId, Result, SessionId};
+use crate::{RentalId, SessionId};
 
 /// How a session stands, in one word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -53,7 +54,8 @@ impl fmt::Display for Phase {
     }
 }
 
-/// Where a session's machine is, without the key to it: fit to be shown. Whoever goes there asks for the [`Endpoint`].
+/// Where a session's machine is, without the key to it: fit to be shown. Whoever goes there asks for
+/// the [`Endpoint`](crate::Endpoint).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Address {
@@ -91,10 +93,14 @@ pub struct SessionView {
     /// Its machine.
     #[serde(serialize_with = "as_object")]
     pub compute: Option<ComputeId>,
-    /// What its machine costs an hour now.
+    /// What its machines cost an hour now, as far as prices are known.
     pub cost_per_hour: Money,
-    /// What it has cost so far.
+    /// What it has cost so far, as far as prices are known: never less than its clouds bill for those.
+    ///
+    /// Whatever its creates made is on its bill until it is proven gone, so this may grow even after its end.
     pub cost_so_far: Money,
+    /// Whether the price of each of its machines is known. If not, it costs more.
+    pub cost_is_known: bool,
     /// When it was made.
     pub created_at: Timestamp,
     /// When its lifetime is over.
@@ -152,6 +158,7 @@ pub(crate) fn view(
 ) -> SessionView {
     let rental = rentals.iter().find(|rental| Some(rental.id) == session.current);
     let phase = phase(session, rental);
+    let cost = cost(session, rentals, now);
     let published = rental.and_then(|rental| rental.published()).filter(|_| phase == Phase::Ready);
     SessionView {
         id: session.id,
@@ -167,8 +174,9 @@ pub(crate) fn view(
         }),
         rental: session.current,
         compute: rental.and_then(|rental| rental.compute.clone()),
-        cost_per_hour: rentals.iter().map(|rental| rental.accrual.rate()).sum(),
-        cost_so_far: cost(session, rentals, now),
+        cost_per_hour: rentals.iter().filter_map(|rental| rental.accrual.rate()).sum(),
+        cost_so_far: cost.so_far,
+        cost_is_known: cost.is_known,
         created_at: session.created_at,
         expires_at: session.max_lifetime.map(|lifetime| session.created_at.plus(lifetime)),
         idle_ttl: session.idle_ttl,
@@ -180,56 +188,19 @@ pub(crate) fn view(
 }
 
 /// What a session has cost so far.
-pub(crate) fn cost(session: &SessionRecord, rentals: &[RentalRecord], now: Timestamp) -> Money {
-    session.closed_cost + rentals.iter().map(|rental| rental.accrual.total(now)).sum()
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Cost {
+    /// As far as prices are known.
+    pub(crate) so_far: Money,
+    /// Whether they all are.
+    pub(crate) is_known: bool,
 }
 
-/// Where a session's machine is reached, and with what. Asked for each time, never kept (rule P12): the next start may
-/// give the old port to a stranger.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct Endpoint {
-    /// Raised whenever the endpoint is another one. A URL and a key of different generations do not belong together.
-    pub generation: u64,
-    /// The machine.
-    pub compute: ComputeId,
-    /// Its ports.
-    pub ports: Vec<Port>,
-    /// The key to it.
-    pub credentials: Credentials,
-    /// When its session's lifetime is over at the latest.
-    pub expires_at: Option<Timestamp>,
-}
-
-fn first_http(ports: &[Port]) -> Option<&str> {
-    ports.iter().find(|port| port.protocol == Protocol::Http)?.url.as_deref()
-}
-
-impl Endpoint {
-    /// The address of its first http port: the one that was asked whether it is ready.
-    pub fn first_http(&self) -> Result<&str> {
-        first_http(&self.ports).ok_or_else(|| {
-            Error::validation(format!("machine {} has no http port; ask for one in the request", self.compute))
-        })
-    }
-
-    /// The address of this port inside the machine.
-    pub fn url(&self, container_port: u16) -> Result<&str> {
-        self.ports
-            .iter()
-            .find(|port| port.container_port == container_port)
-            .and_then(|port| port.url.as_deref())
-            .ok_or_else(|| {
-                let machine = &self.compute;
-                Error::validation(format!(
-                    "machine {machine} has no http port {container_port}; ask for it in the request"
-                ))
-            })
-    }
-
-    /// The address of this port as the user may open it until `expires_at`: signed where the session's keys are signed
-    /// URLs, else as it is.
-    pub fn signed_url(&self, container_port: u16, method: &str, expires_at: Timestamp) -> Result<Secret> {
-        Ok(self.credentials.sign(method, self.url(container_port)?, expires_at)?)
+/// What a session has cost so far; `rentals` are those of its open ones that can be read.
+pub(crate) fn cost(session: &SessionRecord, rentals: &[RentalRecord], now: Timestamp) -> Cost {
+    let all_read = session.rentals.iter().all(|id| rentals.iter().any(|rental| rental.id == *id));
+    Cost {
+        so_far: session.closed_cost + rentals.iter().map(|rental| rental.accrual.total(now)).sum(),
+        is_known: all_read && session.unpriced.is_empty() && rentals.iter().all(|rental| rental.accrual.is_known()),
     }
 }

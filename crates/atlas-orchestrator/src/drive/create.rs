@@ -6,15 +6,16 @@
 
 use std::sync::Arc;
 
+use atlas_auth::Timestamp;
 use atlas_core::proof::Absence;
 use atlas_core::{
-    CallContext, Compute, ComputeId, Credentials, Effect, ErrorKind, Intent, Mark, Money, Proof, Provider, SpawnOrder,
-    SpawnToken, TokenKind, probe,
+    CallContext, Compute, Credentials, Effect, ErrorKind, Intent, Mark, Proof, Provider, SpawnOrder, SpawnToken,
+    TokenKind, probe,
 };
 
 use super::intents::StoreIntents;
-use super::{Held, twin_of};
-use crate::books::{Expect, Read};
+use super::{Held, Machine, twin_of};
+use crate::books::{Change, Expect, Read};
 use crate::events::{Event, What};
 use crate::inner::{Inner, Keys};
 use crate::leaving::Leave;
@@ -214,9 +215,13 @@ pub(super) async fn write_answer(
     let mut change = inner.books.change().urgent();
     let mut due = now;
     let mut failed = None;
+    let has_machine = answer.as_ref().map_or_else(|error| !error.leftovers().is_empty(), |_| true);
+    if let Some(session) = session.as_mut().filter(|_| has_machine) {
+        session.record.pay_for(&rental);
+    }
     match answer {
         Ok(compute) => {
-            bind(&mut rental, &compute.id, compute.cost_per_hour, now);
+            bind(&mut rental, &Machine::from(compute), now);
             rental.was_marked = compute.mark().is_some();
             if let Some(session) = session.as_mut()
                 && hold(inner, &mut session.record, &rental)
@@ -227,12 +232,15 @@ pub(super) async fn write_answer(
         }
         Err(error) if !error.leftovers().is_empty() => {
             // Something exists all the same: each is bound, the further ones to twins, so that it is ended by its id.
+            let mut written = Vec::new();
             for (twin, leftover) in (0..).zip(error.leftovers()) {
+                let machine = Machine::named(leftover);
                 if twin == 0 {
-                    bind(&mut rental, leftover, None, now);
+                    bind(&mut rental, &machine, now);
                 } else {
-                    let twin = twin_of(&rental, twin, leftover, None, now);
+                    let twin = twin_of(&rental, twin, &machine, now);
                     change = change.rental(&twin, Expect::New, Some(now));
+                    written.push(twin);
                 }
             }
             rental.last_error = Some(error.to_string());
@@ -241,7 +249,9 @@ pub(super) async fn write_answer(
                 rental.release(&receipt);
                 let mut rentals = inner.rentals_of(&read.record).await?;
                 rentals.retain(|other| other.record.id != rental.id);
-                change = inner.add_ending(change, &mut read.record, &mut rentals, receipt);
+                written.iter().for_each(|twin| read.record.pay_for(twin));
+                written.push(rental.clone());
+                change = inner.add_ending(change, &mut read.record, &mut rentals, &written, receipt);
                 failed = Some(error);
             }
         }
@@ -253,7 +263,7 @@ pub(super) async fn write_answer(
             if let Some(read) = session.as_mut() {
                 let lived = read.record.is_living();
                 read.record.lose(&rental, now);
-                change = settle_refusal(inner, change, &mut read.record, error);
+                change = settle_refusal(inner, change, &mut read.record, error).await?;
                 if lived && !read.record.is_living() {
                     failed = Some(error);
                 }
@@ -282,7 +292,8 @@ pub(super) async fn write_answer(
 }
 
 /// Binds a rental to its machine.
-pub(super) fn bind(rental: &mut RentalRecord, compute: &ComputeId, price: Option<Money>, now: atlas_auth::Timestamp) {
+pub(super) fn bind(rental: &mut RentalRecord, machine: &Machine, now: Timestamp) {
+    let compute = &machine.id;
     if let RentalPhase::Closed { at, .. } = rental.phase {
         // Closed by hand while its create was under way: there is a machine after all, and nobody's.
         let evidence = format!("its create was answered with machine {compute} after it was closed");
@@ -293,7 +304,7 @@ pub(super) fn bind(rental: &mut RentalRecord, compute: &ComputeId, price: Option
     rental.compute = Some(compute.clone());
     rental.bound_at = Some(now);
     rental.absence = Absence::new();
-    rental.accrual.bound(now, price);
+    rental.accrual.running(now, now, machine.price);
     rental.succeeded();
     if next == rental::State::Held(Power::Starting) {
         rental.phase = RentalPhase::Held { power: Power::Starting, published: None };
@@ -315,22 +326,24 @@ pub(super) fn hold(inner: &Inner, session: &mut SessionRecord, rental: &RentalRe
 }
 
 /// A create was refused and nothing exists: it is tried again after a pause, or the session ends where that is in vain.
-fn settle_refusal<'a>(
+async fn settle_refusal<'a>(
     inner: &Inner,
-    change: crate::books::Change<'a>,
+    change: Change<'a>,
     session: &mut SessionRecord,
     error: &atlas_core::Error,
-) -> crate::books::Change<'a> {
+) -> Result<Change<'a>> {
     let now = inner.now();
     if !session.is_living() {
-        return change;
+        return Ok(change);
     }
     if is_in_vain(error.kind()) {
         let receipt = Receipt::new(Reason::Failed, error.to_string(), "atlas", now);
-        return inner.add_ending(change, session, &mut [], receipt);
+        // Lost ones that it had before may still be ending.
+        let mut rentals = inner.rentals_of(session).await?;
+        return Ok(inner.add_ending(change, session, &mut rentals, &[], receipt));
     }
     inner.pause_session(session, error.to_string(), error.retry_after().unwrap_or_default());
-    change.event(&Event::of_session(now, session.id, What::CreateRefused { error: error.to_string() }))
+    Ok(change.event(&Event::of_session(now, session.id, What::CreateRefused { error: error.to_string() })))
 }
 
 /// Whether the same create can never succeed.
@@ -362,7 +375,7 @@ async fn refused(
 ) -> Result<()> {
     let Read { mut record, version } = session;
     let change = inner.books.change().urgent().under(&held.key, held.fence);
-    let mut change = settle_refusal(inner, change, &mut record, error);
+    let mut change = settle_refusal(inner, change, &mut record, error).await?;
     change = inner.add_finish(change, &mut record);
     let due = inner.session_due(&record);
     change.session(&record, Expect::At(version), due).commit().await?;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use atlas_auth::Timestamp;
 use atlas_core::{Compute, ComputeId, Intent, Money, Proof, proof};
 
 use super::create::{bind, hold};
@@ -10,7 +11,7 @@ use super::{Held, put_off};
 use crate::books::{Expect, Read};
 use crate::events::{Event, What};
 use crate::inner::Inner;
-use crate::rental::{self, Holder, RentalPhase, RentalRecord, State};
+use crate::rental::{self, Holder, RentalPhase, RentalRecord, State, billed_since};
 use crate::session::{Input, Reason, Receipt, step};
 use crate::{Phase, RentalId, Result};
 
@@ -88,17 +89,20 @@ async fn bind_found(inner: &Arc<Inner>, held: &Held, rental: Read<RentalRecord>,
     let now = inner.now();
     let mut matches = matches.into_iter();
     let Some(oldest) = matches.next() else { return Ok(()) };
-    bind(&mut rental, &oldest.id, oldest.cost_per_hour, now);
+    bind(&mut rental, &Machine::from(&oldest), now);
     rental.was_read = true;
     rental.was_marked = true;
     let mut change = inner.books.change().urgent().under(&held.key, held.fence);
-    for (twin, other) in (1..).zip(matches) {
-        let twin = RentalRecord {
+    let twins: Vec<_> = (1..)
+        .zip(matches)
+        .map(|(twin, other)| RentalRecord {
             was_read: true,
             was_marked: true,
-            ..twin_of(&rental, twin, &other.id, other.cost_per_hour, now)
-        };
-        change = change.rental(&twin, Expect::New, Some(now));
+            ..twin_of(&rental, twin, &Machine::from(&other), now)
+        })
+        .collect();
+    for twin in &twins {
+        change = change.rental(twin, Expect::New, Some(now));
     }
     change = change.rental(&rental, Expect::At(version), Some(now));
     if let Holder::Session(id) = rental.holder
@@ -107,6 +111,7 @@ async fn bind_found(inner: &Arc<Inner>, held: &Held, rental: Read<RentalRecord>,
         if hold(inner, &mut session.record, &rental) {
             change = change.event(&Event::of_session(now, id, What::Phase { phase: Phase::Starting }));
         }
+        twins.iter().for_each(|twin| session.record.pay_for(twin));
         let due = inner.session_due(&session.record);
         change = change.session(&session.record, Expect::At(session.version), due);
     }
@@ -114,23 +119,40 @@ async fn bind_found(inner: &Arc<Inner>, held: &Held, rental: Read<RentalRecord>,
     Ok(())
 }
 
-/// Another machine of the same create: a rental of its own, without a holder.
-pub(crate) fn twin_of(
-    rental: &RentalRecord,
-    twin: u16,
-    compute: &ComputeId,
-    price: Option<Money>,
-    now: atlas_auth::Timestamp,
-) -> RentalRecord {
-    let evidence = format!("machine {compute} is of a create that has its machine already");
+/// What is known of a machine when it is found.
+#[derive(Debug, Clone)]
+pub(crate) struct Machine {
+    pub(crate) id: ComputeId,
+    /// When its cloud says that it was made.
+    pub(crate) made: Option<Timestamp>,
+    pub(crate) price: Option<Money>,
+}
+
+impl Machine {
+    /// One that an error names: no more is known of it.
+    pub(crate) fn named(id: &ComputeId) -> Self {
+        Self { id: id.clone(), made: None, price: None }
+    }
+}
+
+impl From<&Compute> for Machine {
+    fn from(shown: &Compute) -> Self {
+        Self { id: shown.id.clone(), made: shown.created_at, price: shown.cost_per_hour }
+    }
+}
+
+/// Another machine of the same create: a rental of its own, without a holder, on the bill of whoever pays for the first.
+pub(crate) fn twin_of(rental: &RentalRecord, twin: u16, machine: &Machine, now: Timestamp) -> RentalRecord {
+    let evidence = format!("machine {} is of a create that has its machine already", machine.id);
     let RentalRecord { mark, provider, scope, opened_at, not_after, .. } = rental.clone();
     let intent = Intent::machine(mark, &provider, scope, opened_at, not_after);
-    let mut accrual = rental::Accrual::begin(now, None);
-    accrual.bound(now, price);
+    let mut accrual = rental::Accrual::begin(billed_since(machine.made, opened_at, now), None);
+    accrual.running(now, now, machine.price);
     RentalRecord {
         id: RentalId { token: rental.id.token, twin },
         phase: RentalPhase::Releasing { receipt: Receipt::new(Reason::Failed, evidence, "atlas", now) },
-        compute: Some(compute.clone()),
+        compute: Some(machine.id.clone()),
+        billed_to: rental.payer(),
         bound_at: Some(now),
         accrual,
         ..RentalRecord::open(&intent, Holder::Nobody)

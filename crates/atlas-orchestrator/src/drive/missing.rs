@@ -10,9 +10,10 @@ use super::put_off;
 use super::watch::Watched;
 use crate::Result;
 use crate::books::{Expect, Read};
+use crate::breaker;
 use crate::events::{Event, What};
 use crate::inner::Inner;
-use crate::rental::{Holder, Input, Power, RentalPhase, RentalRecord};
+use crate::rental::{Holder, Input, Power, RentalPhase, RentalRecord, billed_since};
 use crate::request::OnLoss;
 use crate::session::{self, Reason, Receipt, SessionRecord};
 use crate::store::{Cursor, Kind, Range};
@@ -57,7 +58,7 @@ impl Watched<'_> {
         if !replaced {
             let mut others = inner.rentals_of(&session).await?;
             others.retain(|other| other.record.id != rental.id);
-            change = inner.add_ending(change, &mut session, &mut others, receipt);
+            change = inner.add_ending(change, &mut session, &mut others, std::slice::from_ref(&rental), receipt);
         }
         let due = inner.session_due(&session);
         change.session(&session, Expect::At(version), due).commit().await?;
@@ -164,7 +165,13 @@ impl Watched<'_> {
 
     /// The cloud moved the machine to a new id: the rental follows, and its endpoint is read anew.
     async fn rebind(mut self, moved: Compute) -> Result<()> {
+        let now = self.inner.now();
         let rental = &mut self.rental.record;
+        if !self.provider.traits().migrates {
+            // Such a cloud moves nothing: this is a second machine of the create, and has billed beside the first.
+            let since = billed_since(moved.created_at, rental.opened_at, now);
+            rental.accrual.beside(since, now, moved.cost_per_hour);
+        }
         rental.compute = Some(moved.id.clone());
         rental.settle_doubt();
         rental.absence.seen();
@@ -172,7 +179,6 @@ impl Watched<'_> {
             Some(Power::Up) | None => Power::Starting,
             Some(other) => other,
         };
-        let now = self.inner.now();
         if let Some(read) = &mut self.session {
             read.record.starting_since.get_or_insert(now);
         }
@@ -202,7 +208,10 @@ fn replace(inner: &Inner, session: &mut SessionRecord, why: &str) -> bool {
     if next != session::State::Waiting || session.on_loss != OnLoss::Replace || stopped_by_its_user {
         return false;
     }
-    inner.pause_session(session, why.to_owned(), Duration::ZERO);
+    if !session.is_proven {
+        session.failed_starts = session.failed_starts.saturating_add(1);
+    }
+    inner.pause_session(session, why.to_owned(), breaker::pause(session.failed_starts));
     session.current = None;
     // One that never became ready has been starting all the time.
     session.starting_since.get_or_insert(inner.now());

@@ -20,7 +20,7 @@ use crate::session::State as SessionState;
 use crate::store::{Claim, Fence, Kind, RowKey};
 use crate::{Error, Result};
 
-pub(crate) use find::{search_at_once, twin_of};
+pub(crate) use find::{Machine, search_at_once, twin_of};
 pub(crate) use watch::power_shown;
 
 /// A row that is ours to drive.

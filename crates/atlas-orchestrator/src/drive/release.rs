@@ -9,7 +9,7 @@ use super::{Held, is_gone, is_strangers};
 use crate::books::{Expect, Read};
 use crate::events::{Event, What};
 use crate::inner::Inner;
-use crate::rental::{self, Holder, RentalPhase, RentalRecord};
+use crate::rental::{self, RentalPhase, RentalRecord};
 use crate::session::{SessionPhase, Wait};
 use crate::{Error, Result};
 
@@ -112,6 +112,7 @@ async fn look(
     compute: &ComputeId,
 ) -> atlas_core::Result<Look> {
     let scope = provider.scope(&inner.call());
+    let asked_at = inner.now();
     match inner.bounded(provider.get(&inner.call(), compute)).await {
         Ok(found) if is_gone(&found.status) => return Ok(Look::Gone),
         Ok(found) if is_strangers(&found, rental) => {
@@ -125,6 +126,8 @@ async fn look(
             rental.was_read = true;
             rental.was_marked |= found.mark().is_some();
             rental.absence.seen();
+            // It bills until it is gone, at a price that perhaps no read has shown before.
+            rental.count(&found, provider.traits(), asked_at, inner.now());
             return Ok(if found.status == ComputeStatus::Terminating { Look::Ending } else { Look::There });
         }
         Err(error) if error.is_not_found() => {}
@@ -189,17 +192,10 @@ async fn failed(
     let mut change = inner.books.change().urgent().under(&held.key, held.fence);
     // Told at the first, and then at each doubling: a machine that fails for days must not fill the events.
     if rental.record.failures.is_power_of_two() {
-        change = change.event(&Event::of_rental(now, session_of(&rental.record), rental.record.id, event));
+        change = change.event(&Event::of_rental(now, rental.record.payer(), rental.record.id, event));
     }
     change.rental(&rental.record, Expect::At(rental.version), Some(now.plus(pause))).commit().await?;
     Ok(())
-}
-
-fn session_of(rental: &RentalRecord) -> Option<crate::SessionId> {
-    match rental.holder {
-        Holder::Session(session) => Some(session),
-        Holder::Plain | Holder::Nobody => None,
-    }
 }
 
 /// The proof is there: the rental is closed, and with its last one the session has ended.
@@ -232,12 +228,16 @@ impl Inner {
         }
         change = change.rental(&rental, Expect::At(version), Some(now.plus(self.policy.remember)));
         let mut over = None;
-        if let Some(id) = session_of(&rental)
+        if let Some(id) = rental.payer()
             && let Some(Read { record: mut session, version }) = self.books.session(id).await?
         {
             if session.lose(&rental, now) && session.is_living() {
                 // An operator closed it under a session that still waits for it: it gets another.
                 session.phase = SessionPhase::Waiting { wait: Wait::Turn };
+            }
+            if matches!(session.phase, SessionPhase::Ended { .. }) {
+                let what = What::Billed { cost: session.closed_cost };
+                change = change.event(&Event::of_rental(now, Some(id), rental.id, what));
             }
             change = self.add_finish(change, &mut session);
             let due = self.session_due(&session);

@@ -135,6 +135,7 @@ pub(crate) async fn judge(inner: &Arc<Inner>, held: &Held, session: Read<Session
             let Read { mut record, version } = session;
             record.is_proven = true;
             record.refusals = 0;
+            record.failed_starts = 0;
             let change = inner.books.change().under(&held.key, held.fence);
             change.session(&record, Expect::At(version), Some(inner.now())).commit().await?;
             inner.note_success(&record).await
@@ -234,7 +235,7 @@ async fn write_end(
     let Read { mut record, version } = session;
     let mut rentals = inner.rentals_of(&record).await?;
     let change = inner.books.change().urgent().under(&held.key, held.fence);
-    let change = inner.add_ending(change, &mut record, &mut rentals, receipt);
+    let change = inner.add_ending(change, &mut record, &mut rentals, &[], receipt);
     let due = inner.session_due(&record);
     change.session(&record, Expect::At(version), due).commit().await?;
     Ok(record)

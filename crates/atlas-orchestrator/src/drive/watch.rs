@@ -14,7 +14,7 @@ use crate::events::{Event, What};
 use crate::inner::Inner;
 use crate::rental::{self, Action, Holder, Input, Power, Published, RentalPhase, RentalRecord, State};
 use crate::session::{Reason, Receipt, SessionRecord};
-use crate::{Error, Phase, Result};
+use crate::{Error, Phase, Result, Unready};
 
 /// The longest time between two reads of a machine that is starting.
 const SLOWEST_START_READ: Duration = Duration::from_secs(5);
@@ -43,7 +43,7 @@ pub(crate) async fn watch(inner: &Arc<Inner>, held: &Held, rental: Read<RentalRe
         let words = "the account acts under another key now, so nothing it says proves anything";
         return put_off(inner, held, rental, words, inner.policy.watch_interval).await;
     }
-    let watched = Watched { inner, held, rental, session, provider };
+    let watched = Watched { inner, held, rental, session, provider, asked_at: inner.now() };
     match inner.bounded(watched.provider.get(&inner.call(), &compute)).await {
         Ok(found) if is_strangers(&found, &watched.rental.record) => {
             Box::pin(watched.silent(&compute, Silence::NotFound)).await
@@ -95,6 +95,8 @@ pub(super) struct Watched<'a> {
     pub(super) rental: Read<RentalRecord>,
     pub(super) session: Option<Read<SessionRecord>>,
     pub(super) provider: Arc<dyn Provider>,
+    /// When the read was asked for.
+    pub(super) asked_at: Timestamp,
 }
 
 /// What a read shows of a held machine.
@@ -116,6 +118,7 @@ impl Watched<'_> {
         if rental.holder == Holder::Plain {
             return self.seen_plain(compute).await;
         }
+        self.rental.record.unready = Some(Unready::Status { status: compute.status.clone() });
         let input = match self.input(&compute).await {
             Ok(input) => input,
             Err(error) => return put_off(self.inner, self.held, self.rental, &error, Duration::ZERO).await,
@@ -165,13 +168,23 @@ impl Watched<'_> {
 
     /// Whether they have said so for long enough.
     pub(super) fn is_believed_over(&self, now: Timestamp) -> bool {
-        now.since(self.over_since(now)) >= self.inner.policy.over_after
+        now.since(self.over_since(now)) >= self.believed_after().0
     }
 
     /// When it must be heard again.
     pub(super) fn hear_again(&self, now: Timestamp) -> Timestamp {
+        let (after, interval) = self.believed_after();
+        self.over_since(now).plus(after).min(now.plus(interval))
+    }
+
+    /// For how long reads must say that the machine is over, and how often it is read meanwhile.
+    fn believed_after(&self) -> (Duration, Duration) {
         let policy = &self.inner.policy;
-        self.over_since(now).plus(policy.over_after).min(now.plus(policy.watch_interval))
+        if self.rental.record.was_handed_out() {
+            (policy.over_after, policy.watch_interval)
+        } else {
+            (policy.broken_after, policy.start_interval)
+        }
     }
 
     /// One read says that it is over: it is somebody's, so another one must say so too (promise 2).
@@ -183,7 +196,7 @@ impl Watched<'_> {
     }
 
     /// What a read means. Only a machine that is starting is asked whether it answers.
-    async fn input(&self, compute: &Compute) -> atlas_core::Result<Input> {
+    async fn input(&mut self, compute: &Compute) -> atlas_core::Result<Input> {
         Ok(match compute.status {
             // Other ports are another endpoint: it is asked before it is handed out (P12).
             ComputeStatus::Running
@@ -192,7 +205,9 @@ impl Watched<'_> {
                 Input::Moved
             }
             ComputeStatus::Running if self.rental.record.power() == Some(Power::Starting) => {
-                if self.answers(compute).await? { Input::Ready } else { Input::Running }
+                let unready = self.unready(compute).await?;
+                self.rental.record.unready.clone_from(&unready);
+                if unready.is_none() { Input::Ready } else { Input::Running }
             }
             ComputeStatus::Running | ComputeStatus::Starting => match self.rental.record.power() {
                 Some(Power::Down) if self.session.as_ref().is_none_or(|read| read.record.found_stopped) => {
@@ -210,13 +225,14 @@ impl Watched<'_> {
         })
     }
 
-    async fn answers(&self, compute: &Compute) -> atlas_core::Result<bool> {
-        let Some(read) = &self.session else { return Ok(true) };
+    /// Why a machine that runs is not ready; `None` if it is.
+    async fn unready(&self, compute: &Compute) -> atlas_core::Result<Option<Unready>> {
+        let Some(read) = &self.session else { return Ok(None) };
         // A port that was asked for and is not listed yet has no address: that is not readiness.
         if compute.first_http().is_none()
             && !read.record.request.ports.iter().any(|port| port.protocol == Protocol::Http)
         {
-            return Ok(true);
+            return Ok(None);
         }
         let Some(probe) = &self.inner.probe else {
             return Err(atlas_core::Error::unsupported(
@@ -239,24 +255,22 @@ impl Watched<'_> {
         }
         let path = read.record.ready_path.as_deref();
         let question = probe::question(compute, path, &credentials, &*self.inner.clock)?;
-        let Some(question) = question else { return Ok(false) };
+        let Some(question) = question else { return Ok(Some(Unready::NoAddress)) };
         let signs = &self.provider.traits().proxy;
         // Bounded here too: a probe of one's own may forget to.
         Ok(match tokio::time::timeout(question.timeout, probe.ask(&question)).await {
-            Ok(Ok(answer)) => probe::is_ready(&answer, signs, path.is_some(), credentials.env().is_some()),
-            Ok(Err(_)) | Err(_) => false,
+            Ok(Ok(answer)) => {
+                let is_ready = probe::is_ready(&answer, signs, path.is_some(), credentials.env().is_some());
+                (!is_ready).then_some(Unready::Answer { status: answer.status })
+            }
+            Ok(Err(_)) | Err(_) => Some(Unready::NoAnswer),
         })
     }
 
-    fn count(&mut self, compute: &Compute) {
+    /// Counts what a read shows of its price.
+    pub(super) fn count(&mut self, compute: &Compute) {
         let now = self.inner.now();
-        let billing = self.provider.traits().stopped_bills;
-        let accrual = &mut self.rental.record.accrual;
-        if compute.status == ComputeStatus::Stopped {
-            accrual.stopped(now, compute.cost_per_hour, billing);
-        } else {
-            accrual.running(now, compute.cost_per_hour);
-        }
+        self.rental.record.count(compute, self.provider.traits(), self.asked_at, now);
     }
 
     /// Tells the cloud what the stored power asks for (P9).

@@ -66,6 +66,11 @@ pub enum What {
         /// What it cost.
         cost: Money,
     },
+    /// What a session costs that was over: a machine of it was found, and is proven gone now.
+    Billed {
+        /// All that it cost.
+        cost: Money,
+    },
     /// The cloud did not end a machine; it is tried again until it is proven gone.
     TerminateFailed {
         /// The machine.

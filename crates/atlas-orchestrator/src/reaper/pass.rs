@@ -3,17 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use atlas_auth::Timestamp;
 use atlas_core::config::AlienPolicy;
-use atlas_core::{Compute, ComputeFilter, ComputeId, ComputeStatus, Intent, Provider, ProviderId};
+use atlas_core::{Compute, ComputeFilter, ComputeId, ComputeStatus, Intent, Provider, ProviderId, Traits};
 use serde::Serialize;
 
 use super::judge::{Finding, FindingKind, Known, Verdict, judge};
 use super::sighting::{Sighting, SightingKind, sightings};
-use crate::books::{Expect, Read, small_row};
-use crate::drive::{power_shown, twin_of};
+use crate::books::{Change, Expect, Read, small_row};
+use crate::drive::{Machine, power_shown, twin_of};
 use crate::events::{Event, What};
 use crate::inner::Inner;
-use crate::rental::{self, Holder, RentalPhase, RentalRecord};
+use crate::rental::{self, Holder, RentalPhase, RentalRecord, billed_since};
 use crate::session::{Reason, Receipt};
 use crate::store::{CommitError, Kind};
 use crate::{Error, RentalId, Result};
@@ -62,12 +63,12 @@ pub(crate) async fn reap(inner: &Arc<Inner>, options: ReapOptions) -> Result<Rea
         sightings(inner).await?.into_iter().map(|read| (read.record.key(), read)).collect();
     for id in inner.accounts.keys() {
         let listed = match inner.account(id) {
-            Ok(provider) => list(inner, provider).await,
+            Ok(provider) => list(inner, &*provider).await.map(|computes| (provider, computes)),
             Err(Error::Core(error)) => Err(error),
             Err(error) => return Err(error),
         };
-        let computes = match listed {
-            Ok(computes) => computes,
+        let (provider, computes) = match listed {
+            Ok(listed) => listed,
             Err(error) => {
                 report.unread.push((id.clone(), error));
                 continue;
@@ -79,7 +80,7 @@ pub(crate) async fn reap(inner: &Arc<Inner>, options: ReapOptions) -> Result<Rea
         let listed: BTreeSet<_> = standing.map(|compute| compute.id.clone()).collect();
         for compute in &computes {
             let before = seen_before.remove(&super::sighting::row_key(id, &compute.id));
-            if let Some(kind) = look(inner, id, compute, &listed, before, options).await? {
+            if let Some(kind) = look(inner, &*provider, compute, &listed, before, options).await? {
                 report.findings.push(Finding {
                     provider: id.clone(),
                     compute: compute.id.to_string(),
@@ -98,14 +99,14 @@ pub(crate) async fn reap(inner: &Arc<Inner>, options: ReapOptions) -> Result<Rea
     Ok(report)
 }
 
-async fn list(inner: &Inner, provider: Arc<dyn Provider>) -> atlas_core::Result<Vec<Compute>> {
+async fn list(inner: &Inner, provider: &dyn Provider) -> atlas_core::Result<Vec<Compute>> {
     inner.bounded(provider.list(&inner.call(), &ComputeFilter::all())).await
 }
 
 /// Judges one machine after a fresh read of the store.
 async fn look(
     inner: &Arc<Inner>,
-    provider: &ProviderId,
+    provider: &dyn Provider,
     compute: &Compute,
     listed: &BTreeSet<ComputeId>,
     before: Option<Read<Sighting>>,
@@ -123,7 +124,8 @@ async fn look(
         Err(()) => Known::Unreadable,
     };
     let verdict = judge(compute, &inner.deployment, listed, known);
-    let seen = Seen { inner, provider, compute, before, options };
+    let (provider, traits) = (provider.id(), provider.traits());
+    let seen = Seen { inner, provider, traits, compute, before, options };
     match verdict {
         Verdict::Foreign => seen.forget(FindingKind::Tracked).await.map(|_| None),
         Verdict::Ours => seen.forget(FindingKind::Tracked).await.map(Some),
@@ -162,6 +164,7 @@ async fn find_rental(
 struct Seen<'a> {
     inner: &'a Arc<Inner>,
     provider: &'a ProviderId,
+    traits: &'a Traits,
     compute: &'a Compute,
     before: Option<Read<Sighting>>,
     options: ReapOptions,
@@ -201,37 +204,74 @@ impl Seen<'_> {
     async fn end_stray(&self, rental: Read<RentalRecord>, why: &str) -> Result<()> {
         let now = self.inner.now();
         let Read { record, version } = rental;
-        let mut change = self.inner.books.change().urgent();
         let receipt = Receipt::new(Reason::Failed, why, "reaper", now);
         let appears = rental::step(record.state(), rental::Input::Appeared).0 == rental::State::Releasing;
-        let id = if appears && record.compute.as_ref().is_none_or(|id| *id == self.compute.id) {
-            let mut record = record;
-            record.accrual.reopen(match &record.phase {
-                RentalPhase::Closed { at, .. } => *at,
-                _ => now,
-            });
-            record.phase = RentalPhase::Releasing { receipt };
-            record.compute = Some(self.compute.id.clone());
-            record.was_read = true;
-            record.absence.seen();
-            let id = record.id;
-            change = change.rental(&record, Expect::At(version), Some(now));
-            id
+        let mut change = self.inner.books.change().urgent();
+        let ending = if appears && record.compute.as_ref().is_none_or(|id| *id == self.compute.id) {
+            let ending = self.reopened(record.clone(), receipt, now);
+            change = self.charge(change, &record).await?.rental(&ending, Expect::At(version), Some(now));
+            ending
         } else {
-            let twin = self.free_twin(&record).await?;
-            let twin = twin_of(&record, twin, &self.compute.id, self.compute.cost_per_hour, now);
-            let twin = RentalRecord { was_read: true, was_marked: true, ..twin };
+            let twin = self.twin(&record, now).await?;
             // The rental that was judged must stand as it was judged, for its holder's sake.
             let guard = crate::store::Guard::Version(crate::store::RowKey::rental(record.id.to_string()), version);
-            change = change.guard(guard).rental(&twin, Expect::New, Some(now));
-            twin.id
+            change = self.charge(change, &twin).await?.guard(guard).rental(&twin, Expect::New, Some(now));
+            twin
         };
         let what = What::Reaped { compute: self.compute.id.clone(), why: why.to_owned() };
-        change = change.event(&Event::of_rental(now, None, id, what));
+        change = change.event(&Event::of_rental(now, ending.payer(), ending.id, what));
         if let Some(before) = &self.before {
             change = change.delete(before.record.key(), before.version);
         }
         tolerate_conflict(change.commit().await)
+    }
+
+    /// The rental of this machine that was closed, and bills on.
+    fn reopened(&self, mut record: RentalRecord, receipt: Receipt, now: Timestamp) -> RentalRecord {
+        let closed = match record.phase {
+            RentalPhase::Closed { at, .. } => at,
+            _ => now,
+        };
+        // What was counted until it was closed goes on from there; what was never known begins with the machine.
+        let made = billed_since(self.compute.created_at, record.opened_at, self.first_seen());
+        record.accrual.reopen(if record.compute.is_some() { closed } else { made });
+        record.count(self.compute, self.traits, now, now);
+        record.phase = RentalPhase::Releasing { receipt };
+        record.compute = Some(self.compute.id.clone());
+        record.was_read = true;
+        record.absence.seen();
+        record
+    }
+
+    /// A further machine of a create.
+    async fn twin(&self, first: &RentalRecord, now: Timestamp) -> Result<RentalRecord> {
+        let mut made = self.compute.created_at.map(|made| made.min(self.first_seen()));
+        if let (RentalPhase::Closed { at, .. }, true) = (&first.phase, self.traits.migrates) {
+            // It may be the very machine, under a new id: then it was counted until it was closed, and has billed since.
+            made = made.map(|made| made.min(*at));
+        }
+        let machine = Machine { made, ..Machine::from(self.compute) };
+        let twin = twin_of(first, self.free_twin(first).await?, &machine, now);
+        Ok(RentalRecord { was_read: true, was_marked: true, ..twin })
+    }
+
+    fn first_seen(&self) -> Timestamp {
+        self.before.as_ref().map_or_else(|| self.inner.now(), |before| before.record.first_seen)
+    }
+
+    /// Puts a rental, as it was before, on the bill of its session, even if that is over.
+    async fn charge<'c>(&self, change: Change<'c>, rental: &RentalRecord) -> Result<Change<'c>> {
+        let Some(id) = rental.payer() else { return Ok(change) };
+        let session = match self.inner.books.session(id).await {
+            Ok(session) => session,
+            // What bills goes all the same.
+            Err(Error::Unreadable { .. }) => None,
+            Err(error) => return Err(error),
+        };
+        let Some(Read { record: mut session, version }) = session else { return Ok(change) };
+        session.pay_for(rental);
+        let due = self.inner.session_due(&session);
+        Ok(change.session(&session, Expect::At(version), due))
     }
 
     async fn free_twin(&self, rental: &RentalRecord) -> Result<u16> {
@@ -321,7 +361,7 @@ pub(crate) fn rental_for(inner: &Inner, provider: &ProviderId, compute: &Compute
     let scope = inner.account(provider)?.scope(&inner.call());
     let made = compute.created_at.map_or(now, |made| made.min(now));
     let mut rental = RentalRecord::open(&Intent::machine(mark, provider, scope, made, now), Holder::Plain);
-    rental.accrual.bound(now, compute.cost_per_hour);
+    rental.accrual.running(now, now, compute.cost_per_hour);
     Ok(Some(RentalRecord {
         phase: RentalPhase::Held { power: power_shown(&compute.status), published: None },
         compute: Some(compute.id.clone()),

@@ -4,6 +4,6 @@ mod accrual;
 mod record;
 mod step;
 
-pub(crate) use accrual::Accrual;
+pub(crate) use accrual::{Accrual, billed_since};
 pub(crate) use record::{Holder, Published, RentalPhase, RentalRecord};
 pub(crate) use step::{Action, Input, Power, State, step};

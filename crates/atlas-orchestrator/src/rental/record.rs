@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use atlas_auth::Timestamp;
 use atlas_core::proof::Absence;
-use atlas_core::{ComputeId, Intent, Mark, Port, Proof, ProviderId, RentalKind, Scope, Traits};
+use atlas_core::{Compute, ComputeId, ComputeStatus, Intent, Mark, Port, Proof, ProviderId, RentalKind, Scope, Traits};
 use serde::{Deserialize, Serialize};
 
 use super::accrual::Accrual;
 use super::step::{Power, State};
 use crate::session::Receipt;
-use crate::{RentalId, SessionId};
+use crate::{RentalId, SessionId, Unready};
 
 /// Who holds a rental.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,6 +54,9 @@ pub(crate) struct RentalRecord {
     pub(crate) scope: Scope,
     pub(crate) kind: RentalKind,
     pub(crate) holder: Holder,
+    /// Whose bill it is on although it never held it: a further machine of its create.
+    #[serde(default)]
+    pub(crate) billed_to: Option<SessionId>,
     pub(crate) opened_at: Timestamp,
     pub(crate) not_after: Timestamp,
     /// When its machine became known: from then on its settle window counts (P4).
@@ -76,6 +79,9 @@ pub(crate) struct RentalRecord {
     /// Since when each read while held says that it is over: believed only after a while, for clouds lie for a minute.
     #[serde(default)]
     pub(crate) over_since: Option<Timestamp>,
+    /// Why the last read of it while it started did not show it ready.
+    #[serde(default)]
+    pub(crate) unready: Option<Unready>,
     /// How often its endpoint was published.
     pub(crate) generation: u64,
     /// Failures in a row of whatever is tried with it.
@@ -101,6 +107,7 @@ impl RentalRecord {
             scope: intent.scope.clone(),
             kind: intent.kind,
             holder,
+            billed_to: None,
             opened_at: intent.opened_at,
             not_after: intent.not_after,
             bound_at: None,
@@ -112,11 +119,34 @@ impl RentalRecord {
             absence: Absence::new(),
             missing_since: None,
             over_since: None,
+            unready: None,
             generation: 0,
             failures: 0,
             last_error: None,
             accrual: Accrual::begin(intent.opened_at, intent.price),
             later: BTreeMap::new(),
+        }
+    }
+
+    /// Whether a user was ever told where its machine is.
+    pub(crate) fn was_handed_out(&self) -> bool {
+        self.generation > 0
+    }
+
+    /// Whose bill it is on.
+    pub(crate) fn payer(&self) -> Option<SessionId> {
+        match self.holder {
+            Holder::Session(session) => Some(session),
+            Holder::Plain | Holder::Nobody => self.billed_to,
+        }
+    }
+
+    /// Counts what a read shows of its price, which was asked for at `asked_at` and answered by `now`.
+    pub(crate) fn count(&mut self, compute: &Compute, traits: &Traits, asked_at: Timestamp, now: Timestamp) {
+        if compute.status == ComputeStatus::Stopped {
+            self.accrual.stopped(asked_at, now, compute.cost_per_hour, traits.stopped_bills);
+        } else {
+            self.accrual.running(asked_at, now, compute.cost_per_hour);
         }
     }
 

@@ -85,13 +85,28 @@ pub struct Receipt {
     pub asked_by: String,
     /// When.
     pub at: Timestamp,
-    /// What it had cost by then.
+    /// What it had cost by then, as far as prices were known.
     pub cost: Money,
+    /// Whether the price of each of its machines was known by then. If not, it cost more.
+    #[serde(default = "yes")]
+    pub cost_is_known: bool,
+}
+
+/// What a receipt without the word meant.
+fn yes() -> bool {
+    true
 }
 
 impl Receipt {
     pub(crate) fn new(reason: Reason, evidence: impl Into<String>, asked_by: &str, at: Timestamp) -> Self {
-        Self { reason, evidence: evidence.into(), asked_by: asked_by.to_owned(), at, cost: Money::ZERO }
+        Self {
+            reason,
+            evidence: evidence.into(),
+            asked_by: asked_by.to_owned(),
+            at,
+            cost: Money::ZERO,
+            cost_is_known: true,
+        }
     }
 }
 
@@ -156,10 +171,16 @@ pub(crate) struct SessionRecord {
     pub(crate) rentals: Vec<RentalId>,
     /// How many creates it has had.
     pub(crate) attempt: u32,
-    /// How many creates were refused, or gave a machine that did not last, in a row.
+    /// How many creates were refused, or gave a machine that was lost, in a row.
     pub(crate) refusals: u32,
+    /// How many machines that did not last it has had in a row: each is paid for, so they are paused for longer.
+    #[serde(default)]
+    pub(crate) failed_starts: u32,
     /// What its closed rentals cost.
     pub(crate) closed_cost: Money,
+    /// Those of them whose price was never shown.
+    #[serde(default)]
+    pub(crate) unpriced: Vec<RentalId>,
     /// Since when it tries to become ready; `None` while it is.
     pub(crate) starting_since: Option<Timestamp>,
     /// Since when its present machine is ready.

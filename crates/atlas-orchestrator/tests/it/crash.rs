@@ -78,7 +78,7 @@ async fn life(crash_at: Option<u64>) -> u64 {
     script.maybe_crash().await;
     script.until(id, Phase::Ready).await;
     let key = script.orchestrator.session(id).await.unwrap().endpoint().await.unwrap();
-    let key = key.expect("it is ready").credentials.expose().to_owned();
+    let key = key.credentials.expose().to_owned();
     for _ in 0..100 {
         drop(script.orchestrator.touch(&id));
         script.tick().await;
@@ -89,7 +89,7 @@ async fn life(crash_at: Option<u64>) -> u64 {
     script.orchestrator.resume(&id).await.unwrap();
     script.maybe_crash().await;
     script.until(id, Phase::Ready).await;
-    let endpoint = script.orchestrator.session(id).await.unwrap().endpoint().await.unwrap().unwrap();
+    let endpoint = script.orchestrator.session(id).await.unwrap().endpoint().await.unwrap();
     assert_eq!(endpoint.credentials.expose(), key);
     let before = script.world.cloud.now();
     script.orchestrator.end(&id).await.unwrap();

@@ -67,14 +67,14 @@ async fn history_01_a_restart_ends_nobody_and_keeps_the_keys() {
     let mut keys = Vec::new();
     for user in 0..20 {
         let session = ready(&orchestrator, &format!("user {user}")).await;
-        keys.push((*session.id(), session.endpoint().await.unwrap().unwrap().credentials.expose().to_owned()));
+        keys.push((*session.id(), session.endpoint().await.unwrap().credentials.expose().to_owned()));
     }
     let orchestrator = world.reopen().await;
     pass(minutes(8)).await;
     assert_eq!(world.cloud.live().len(), 20);
     for (id, key) in keys {
         let session = orchestrator.session(id).await.unwrap();
-        let endpoint = session.endpoint().await.unwrap().expect("ready as before");
+        let endpoint = session.endpoint().await.unwrap();
         assert_eq!(endpoint.credentials.expose(), key);
     }
     assert_eq!(world.cloud.ledger().rents.len(), 20);
@@ -106,7 +106,7 @@ async fn a_session_is_shown_as_the_command_promises() {
     let orchestrator = world.open().await;
     let session = ready(&orchestrator, "ada").await;
     pass(seconds(60)).await;
-    let endpoint = session.endpoint().await.unwrap().unwrap();
+    let endpoint = session.endpoint().await.unwrap();
     assert_eq!(endpoint.first_http().unwrap(), endpoint.url(8000).unwrap());
     let live = serde_json::to_value(view(&session).await).unwrap();
     orchestrator.end(session.id()).await.unwrap();

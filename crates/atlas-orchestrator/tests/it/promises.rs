@@ -5,11 +5,12 @@ use std::sync::Arc;
 use atlas_core::{ComputeStatus, GoneRule};
 use atlas_orchestrator::store::Kind;
 use atlas_orchestrator::store::suite::{Fault as StoreFault, FaultyStore};
-use atlas_orchestrator::{Error, OnLoss, Phase, Reason, Why};
+use atlas_orchestrator::{Error, NoEndpoint, OnLoss, Phase, Reason, Unready, Why};
 use atlas_sim::{Fault, Operation, Outcome, Rule};
 
 use crate::world::{
-    World, hours, keep_alive, key_of, minutes, numbered, pass, ready, ready_with, request, seconds, told, view, words,
+    World, hours, keep_alive, key_of, minutes, numbered, pass, ready, ready_with, request, seconds, told, view,
+    why_not, words,
 };
 
 const TWO_NOT_FOUNDS: GoneRule = GoneRule::TwoNotFounds { apart: std::time::Duration::from_secs(10) };
@@ -282,7 +283,7 @@ async fn p5_a_machine_that_is_hidden_for_ten_minutes_is_missing_billed_and_comes
     let missing = view(&session).await;
     assert_eq!(missing.phase, Phase::Missing);
     assert!(missing.cost_per_hour > atlas_core::Money::ZERO, "billed on");
-    assert!(session.endpoint().await.unwrap().is_none(), "nobody knows what answers there");
+    assert!(matches!(why_not(&session).await, NoEndpoint::Missing { .. }), "nobody knows what answers there");
     keep_alive(&orchestrator, &session, minutes(6)).await;
     assert_eq!(view(&session).await.phase, Phase::Ready);
     assert_eq!(key_of(&session).await, key);
@@ -322,7 +323,7 @@ async fn p5_a_migrated_machine_is_followed_to_its_new_id() {
     let world = World::with(|cloud| cloud.migrates(true));
     let orchestrator = world.open().await;
     let session = ready(&orchestrator, "ada").await;
-    let before = session.endpoint().await.unwrap().unwrap();
+    let before = session.endpoint().await.unwrap();
     let moved = world.cloud.migrate(&world.only_machine()).unwrap();
     keep_alive(&orchestrator, &session, minutes(2)).await;
     let after = session.ready().await.unwrap();
@@ -607,7 +608,7 @@ async fn p9_a_lost_answer_to_a_stop_or_a_start_is_repaired_by_a_read() {
         orchestrator.stop(session.id()).await.unwrap();
         pass(seconds(10)).await;
         assert_eq!(view(&session).await.phase, Phase::Stopped);
-        assert!(matches!(session.endpoint().await, Err(Error::Core(_))), "it must be resumed first");
+        assert_eq!(why_not(&session).await, NoEndpoint::Stopped, "it must be resumed first");
         orchestrator.resume(session.id()).await.unwrap();
         session.ready().await.unwrap();
     }
@@ -814,13 +815,13 @@ async fn p12_history_22_a_resume_publishes_new_ports_under_a_higher_generation_a
     .auth(atlas_core::Auth::Bearer)
     .idle_ttl(hours(2));
     let session = ready_with(&orchestrator, "ada", open).await;
-    let mut before = session.endpoint().await.unwrap().unwrap();
+    let mut before = session.endpoint().await.unwrap();
     for _ in 0..4 {
         orchestrator.stop(session.id()).await.unwrap();
-        assert!(session.endpoint().await.map_or(true, |endpoint| endpoint.is_none()), "forgotten in the very commit");
+        assert_eq!(why_not(&session).await, NoEndpoint::Stopping, "forgotten in the very commit");
         pass(seconds(30)).await;
         orchestrator.resume(session.id()).await.unwrap();
-        assert!(session.endpoint().await.unwrap().is_none(), "the old port may be a stranger's");
+        assert!(matches!(why_not(&session).await, NoEndpoint::Starting { .. }), "the old port may be a stranger's");
         let after = session.ready().await.unwrap();
         assert!(after.generation > before.generation);
         assert_ne!(after.url(8000).unwrap(), before.url(8000).unwrap());
@@ -847,7 +848,7 @@ async fn c12_an_open_line_that_shows_itself_after_the_create_gets_no_key_and_is_
         let session = orchestrator.ensure("ada", request).await.unwrap();
         pass(minutes(1)).await;
         let shown = view(&session).await;
-        assert_eq!((shown.phase == Phase::Ready, session.endpoint().await.unwrap().is_some()), (is_ready, is_ready));
+        assert_eq!((shown.phase == Phase::Ready, session.endpoint().await.is_ok()), (is_ready, is_ready));
         assert_eq!(world.cloud.asked().is_empty(), !is_ready, "no key travels to be asked for readiness either");
         if !is_ready {
             let error = shown.last_error.unwrap();
@@ -866,7 +867,8 @@ async fn p12_neither_the_proxys_answer_nor_a_refusal_nor_a_wrong_path_is_readine
     let session = orchestrator.ensure("ada", request()).await.unwrap();
     pass(minutes(1)).await;
     assert_eq!(view(&session).await.phase, Phase::Starting);
-    assert!(session.endpoint().await.unwrap().is_none());
+    let shut = NoEndpoint::Starting { unready: Some(Unready::Answer { status: 502 }), last_error: None };
+    assert_eq!(why_not(&session).await, shut);
     session.ready().await.unwrap();
 
     for (path, answer, is_ready) in [
@@ -1133,9 +1135,46 @@ async fn p12_a_machine_whose_port_is_not_listed_yet_is_not_ready() {
     let orchestrator = world.open().await;
     let session = orchestrator.ensure("ada", request()).await.unwrap();
     pass(minutes(1)).await;
-    assert_eq!(view(&session).await.phase, Phase::Starting, "it has no address");
+    assert_eq!(view(&session).await.phase, Phase::Starting);
+    let hidden = NoEndpoint::Starting { unready: Some(Unready::NoAddress), last_error: None };
+    assert_eq!(why_not(&session).await, hidden);
     world.witness.show(|_| {});
     session.ready().await.unwrap().url(8000).unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn p12_whoever_asks_in_vain_is_told_why_there_is_no_endpoint() {
+    let world = World::with(|cloud| cloud.create_takes(seconds(10)).startup(minutes(1)).capacity("h100", 0));
+    let orchestrator = world.open().await;
+    let session = orchestrator.ensure("ada", request()).await.unwrap();
+    pass(seconds(5)).await;
+    assert_eq!(why_not(&session).await, NoEndpoint::Spawning { last_error: None });
+    pass(seconds(5) + std::time::Duration::from_millis(100)).await;
+    let NoEndpoint::Pausing { why, until } = why_not(&session).await else { panic!() };
+    assert!(why.contains("no h100 is free") && until > world.cloud.now(), "{why} {until}");
+    world.cloud.set_capacity("h100", 1);
+    pass(seconds(30)).await;
+    let status =
+        NoEndpoint::Starting { unready: Some(Unready::Status { status: ComputeStatus::Starting }), last_error: None };
+    assert_eq!(why_not(&session).await, status);
+    let told = session.endpoint().await.unwrap_err();
+    assert_eq!(told.kind(), atlas_core::ErrorKind::Conflict);
+    let words = format!(
+        "session {} has no endpoint: its machine is starting: its cloud says that it is starting",
+        session.id()
+    );
+    assert_eq!(told.to_string(), words);
+    session.ready().await.unwrap();
+    let began = world.cloud.now();
+    world.cloud.hide(&world.only_machine(), minutes(5)).unwrap();
+    pass(seconds(31)).await;
+    let NoEndpoint::Missing { since } = why_not(&session).await else { panic!() };
+    assert!(since > began);
+    // A rental that cannot be read is nobody else's reason.
+    let mut row = world.rows(Kind::RENTAL).await.into_iter().find(|row| row.phase == "missing").unwrap();
+    row.format = 99;
+    crate::histories::write(&world, row).await;
+    assert_eq!(why_not(&session).await, NoEndpoint::Unreadable);
 }
 
 #[tokio::test(start_paused = true)]
@@ -1143,11 +1182,11 @@ async fn p12_other_ports_are_asked_before_they_are_handed_out() {
     let world = World::new();
     let orchestrator = world.open().await;
     let session = ready(&orchestrator, "ada").await;
-    let before = session.endpoint().await.unwrap().unwrap();
+    let before = session.endpoint().await.unwrap();
     // A stranger's port: nobody there knows the key.
     world.witness.show(|compute| compute.ports[0].url = Some("https://stranger.example/".to_owned()));
     keep_alive(&orchestrator, &session, minutes(3)).await;
-    assert!(session.endpoint().await.unwrap().is_none());
+    assert!(matches!(why_not(&session).await, NoEndpoint::Starting { .. }));
     world.witness.show(|_| {});
     let after = session.ready().await.unwrap();
     assert!(after.generation > before.generation);

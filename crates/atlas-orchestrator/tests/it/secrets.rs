@@ -57,7 +57,7 @@ async fn p6_p13_no_secret_is_stored_told_logged_or_printed() {
             world.cloud.inject(Rule::on(Operation::Terminate, Fault::Errs).times(3));
         }
         let session = ready_with(&orchestrator, user, request).await;
-        let endpoint = session.endpoint().await.unwrap().unwrap();
+        let endpoint = session.endpoint().await.unwrap();
         secrets.extend(endpoint.credentials.bearer().map(str::to_owned));
         let machine = world.cloud.env(&endpoint.compute).unwrap();
         assert_eq!(machine["HF_TOKEN"].expose(), ENV, "it did reach the machine");

@@ -11,8 +11,8 @@ use atlas_core::testing::TokioClock;
 use atlas_core::{Atlas, Auth, ComputeId, ComputeRequest, Deployment, Money, Provider, ProviderId};
 use atlas_orchestrator::store::{Cursor, Kind, MemoryOptions, MemoryStore, Range, Row, Store};
 use atlas_orchestrator::{
-    Event, EventStream, Orchestrator, OrchestratorBuilder, Policy, Session, SessionRequest, SessionView, SteadyClock,
-    StreamItem,
+    Error, Event, EventStream, NoEndpoint, Orchestrator, OrchestratorBuilder, Policy, Session, SessionRequest,
+    SessionView, SteadyClock, StreamItem,
 };
 use atlas_sim::{Mock, MockBuilder};
 use futures_util::{FutureExt, StreamExt};
@@ -260,7 +260,15 @@ pub(crate) async fn view(session: &Session) -> SessionView {
 }
 
 pub(crate) async fn key_of(session: &Session) -> String {
-    session.endpoint().await.unwrap().expect("a ready session").credentials.expose().to_owned()
+    session.endpoint().await.unwrap().credentials.expose().to_owned()
+}
+
+/// Why a living session has no endpoint.
+pub(crate) async fn why_not(session: &Session) -> NoEndpoint {
+    match session.endpoint().await {
+        Err(Error::NoEndpoint { session: named, why }) if named == *session.id() => why,
+        other => panic!("{other:?}"),
+    }
 }
 
 /// Everything that a follower is told by now.
