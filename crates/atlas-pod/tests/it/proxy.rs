@@ -72,7 +72,8 @@ fn read_until(stream: &mut TcpStream, end: &str) -> String {
     let mut text = String::new();
     while !text.ends_with(end) {
         let mut byte = [0];
-        assert_eq!(stream.read(&mut byte).unwrap(), 1, "ended before {end:?}: {text}");
+        // Also goes on where a signal comes between, such as that of a launcher that is gone.
+        stream.read_exact(&mut byte).unwrap_or_else(|error| panic!("{error}, before {end:?}: {text}"));
         text.push(char::from(byte[0]));
     }
     text
@@ -289,6 +290,7 @@ fn write_until_still(stream: &mut TcpStream) -> usize {
         match stream.write(&piece[..piece.len().min(FLOOD - taken)]) {
             Ok(0) => panic!("all {taken} bytes were taken, and nobody read one"),
             Ok(count) => taken += count,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => return taken,
             Err(error) => panic!("{error}"),
         }
@@ -305,9 +307,10 @@ fn read_flood(mut stream: TcpStream) -> thread::JoinHandle<usize> {
         let mut buffer = vec![0; 1 << 18];
         let mut read = 0;
         while read < FLOOD {
-            match stream.read(&mut buffer).unwrap() {
-                0 => break,
-                count => read += count,
+            match stream.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(count) => read += count,
+                Err(error) => assert_eq!(error.kind(), ErrorKind::Interrupted, "{error}"),
             }
         }
         read
