@@ -8,7 +8,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use http::header::{CONNECTION, CONTENT_TYPE, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue, UPGRADE};
+use http::header::{CONNECTION, CONTENT_TYPE, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue, TE, UPGRADE};
 use http::{Method, Request, Response, StatusCode, Uri, Version};
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
@@ -16,6 +16,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
 use super::body::PassedBody;
+use super::server::HEADERS;
 
 /// The header by which an answer of the pod's proxy is told from one of the machine. Every answer that the proxy makes
 /// itself bears it, with one of the values below; it is removed from what the machine answers.
@@ -25,7 +26,8 @@ pub const PROXY_HEADER: &str = "x-atlas-pod";
 /// The status is 502.
 pub const PROXY_STARTING: &str = "starting";
 
-/// The value of [`PROXY_HEADER`] when the command accepted the connection but gave no answer. The status is 502.
+/// The value of [`PROXY_HEADER`] when the command accepted the connection but gave no answer that can be passed on. The
+/// status is 502.
 pub const PROXY_BROKEN: &str = "broken";
 
 /// The value of [`PROXY_HEADER`] for what the proxy cannot pass on, such as a WebSocket. The status is 501.
@@ -35,14 +37,14 @@ pub const PROXY_REFUSED: &str = "refused";
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What concerns one connection and not the message (RFC 9110, section 7.6.1); besides, whatever `Connection` names.
-const HOP_BY_HOP: [HeaderName; 8] = [
+/// `Trailer` is the message's: without it no trailer is passed on.
+const HOP_BY_HOP: [HeaderName; 7] = [
     CONNECTION,
     HeaderName::from_static("keep-alive"),
     HeaderName::from_static("proxy-connection"),
     HeaderName::from_static("proxy-authenticate"),
-    http::header::TE,
+    TE,
     http::header::TRANSFER_ENCODING,
-    http::header::TRAILER,
     UPGRADE,
 ];
 
@@ -78,8 +80,10 @@ impl Proxy {
             .and_then(Result::ok)
             .ok_or(Refusal::Starting)?;
         let _ = stream.set_nodelay(true);
+        let mut protocol = hyper::client::conn::http1::Builder::new();
+        protocol.max_headers(HEADERS);
         let (mut sender, connection) =
-            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|_| Refusal::Broken)?;
+            protocol.handshake(TokioIo::new(stream)).await.map_err(|_| Refusal::Broken(NO_ANSWER))?;
         {
             let mut connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
             while connections.try_join_next().is_some() {}
@@ -87,8 +91,13 @@ impl Proxy {
                 let _ = connection.await;
             });
         }
-        let answer = sender.send_request(Request::from_parts(parts, body)).await.map_err(|_| Refusal::Broken)?;
+        let answer =
+            sender.send_request(Request::from_parts(parts, body)).await.map_err(|error| Refusal::of(&error))?;
         let (mut parts, body) = answer.into_parts();
+        if parts.status == StatusCode::SWITCHING_PROTOCOLS {
+            // What follows is no answer in HTTP, and the client asked for no such thing.
+            return Err(Refusal::Broken(UNASKED_SWITCH));
+        }
         parts.version = Version::HTTP_11;
         remove_hop_by_hop(&mut parts.headers);
         parts.headers.remove(PROXY_HEADER);
@@ -96,19 +105,37 @@ impl Proxy {
     }
 }
 
+/// Why a [`Refusal::Broken`] is none of the machine's answers.
+const NO_ANSWER: &str = "bad gateway: the machine gave no answer\n";
+const NOT_HTTP: &str = "bad gateway: what the machine answered is not HTTP/1.1\n";
+const LARGE_HEAD: &str =
+    "bad gateway: the machine's answer has more than 1000 headers, or a head too large to pass on\n";
+const UNASKED_SWITCH: &str = "bad gateway: the machine switched protocols without being asked to\n";
+
 /// Why the proxy answers by itself.
 #[derive(Debug, Clone, Copy)]
 enum Refusal {
     Starting,
-    Broken,
+    Broken(&'static str),
     Unsupported,
 }
 
 impl Refusal {
+    /// Why a request that was sent to the command has no answer.
+    fn of(error: &hyper::Error) -> Self {
+        Self::Broken(if error.is_parse_too_large() {
+            LARGE_HEAD
+        } else if error.is_parse() {
+            NOT_HTTP
+        } else {
+            NO_ANSWER
+        })
+    }
+
     fn answer(self) -> Response<PassedBody> {
         let (status, kind, text) = match self {
             Self::Starting => (StatusCode::BAD_GATEWAY, PROXY_STARTING, "bad gateway: nothing listens on the port\n"),
-            Self::Broken => (StatusCode::BAD_GATEWAY, PROXY_BROKEN, "bad gateway: the machine gave no answer\n"),
+            Self::Broken(text) => (StatusCode::BAD_GATEWAY, PROXY_BROKEN, text),
             Self::Unsupported => {
                 (StatusCode::NOT_IMPLEMENTED, PROXY_REFUSED, "not implemented: upgraded connections\n")
             }
@@ -125,12 +152,13 @@ impl Refusal {
 
 /// Other upgrades may be ignored by a server, and are: their headers go like the rest of the hop's.
 fn asks_for_websocket(headers: &HeaderMap) -> bool {
-    headers
-        .get_all(UPGRADE)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .any(|protocol| protocol.trim().eq_ignore_ascii_case("websocket"))
+    names(headers, &UPGRADE).any(|protocol| protocol.eq_ignore_ascii_case("websocket"))
+}
+
+/// What a header lists, over all its lines.
+fn names<'a>(headers: &'a HeaderMap, header: &HeaderName) -> impl Iterator<Item = &'a str> {
+    let lines = headers.get_all(header).into_iter().filter_map(|value| value.to_str().ok());
+    lines.flat_map(|value| value.split(',')).map(str::trim)
 }
 
 /// The target as a server expects it, also from a client that takes this for a proxy.
@@ -139,7 +167,13 @@ fn origin_form(uri: &Uri) -> Uri {
 }
 
 fn prepare_request(headers: &mut HeaderMap, inner: SocketAddr) {
+    let takes_trailers = names(headers, &TE).any(|coding| coding.eq_ignore_ascii_case("trailers"));
     remove_hop_by_hop(headers);
+    if takes_trailers {
+        // Each hop says so for itself, and this one passes them on.
+        headers.insert(TE, HeaderValue::from_static("trailers"));
+        headers.insert(CONNECTION, HeaderValue::from_static("te"));
+    }
     // The server in front answers `100-continue` by itself.
     headers.remove(EXPECT);
     headers.insert(HeaderName::from_static("x-forwarded-proto"), HeaderValue::from_static("http"));
@@ -153,12 +187,8 @@ fn prepare_request(headers: &mut HeaderMap, inner: SocketAddr) {
 }
 
 fn remove_hop_by_hop(headers: &mut HeaderMap) {
-    let named: Vec<HeaderName> = headers
-        .get_all(CONNECTION)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .filter_map(|name| name.trim().parse().ok())
+    let named: Vec<HeaderName> = names(headers, &CONNECTION)
+        .filter_map(|name| name.parse().ok())
         // The length of the body is the message's, whoever names it.
         .filter(|name| *name != http::header::CONTENT_LENGTH && *name != HOST)
         .collect();

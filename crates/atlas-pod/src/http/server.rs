@@ -23,6 +23,10 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
 /// The largest head of a request: generous, since the head carries cookies and signatures.
 const HEAD_BYTES: usize = 64 * 1024;
 
+/// The most headers of a request, and of a command's answer: hyper's own limit of 100 is not out of a chatty program's
+/// reach. The proxy's words for an answer with more name this number.
+pub(super) const HEADERS: usize = 1000;
+
 /// When no connection can be accepted (no descriptors left, say), asking again at once would only burn a processor.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -34,7 +38,9 @@ where
     S::Future: Send,
 {
     let mut protocol = hyper::server::conn::http1::Builder::new();
-    protocol.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(HEAD_BYTES);
+    protocol.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(HEAD_BYTES).max_headers(HEADERS);
+    // Who has said all that it had to say still waits for the answer.
+    protocol.half_close(true);
     let free = Arc::new(Semaphore::new(CONNECTIONS));
     let mut connections = JoinSet::new();
     loop {

@@ -7,4 +7,5 @@ mod ending;
 mod guard;
 mod launching;
 mod logs;
+mod proxy;
 mod strangers;
