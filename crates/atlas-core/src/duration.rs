@@ -24,6 +24,13 @@ pub fn format(span: Duration) -> String {
     humantime::format_duration(span).to_string()
 }
 
+/// Writes a span for people, to the millisecond: what is left of a bound is never a round number.
+pub fn rounded(span: Duration) -> String {
+    const HALF: Duration = Duration::from_micros(500);
+    let millis = span.saturating_add(HALF).as_millis();
+    format(u64::try_from(millis).map_or(span, Duration::from_millis))
+}
+
 /// For `#[serde(serialize_with = "…")]`.
 pub fn serialize<S: Serializer>(span: &Duration, serializer: S) -> std::result::Result<S::Ok, S::Error> {
     serializer.collect_str(&humantime::format_duration(*span))

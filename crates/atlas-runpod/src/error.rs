@@ -40,10 +40,10 @@ pub(crate) fn management(operation: &'static str, response: &Response) -> Error 
     match status {
         400 | 409 if makes(operation) && said.is_no_capacity() => Error::no_capacity(says("no such machine is free")),
         400 => refused(ErrorKind::Validation, "the cloud refused what was asked"),
-        401 => refused(ErrorKind::Unauthorized, "the cloud does not know this key"),
+        401 => unknown_key(&says("the cloud does not know this key")),
         402 => refused(ErrorKind::Quota, "the account's balance is too low: it must hold one hour of the price"),
-        403 => refused(ErrorKind::Forbidden, "this key or account may not do that"),
-        404 => refused(ErrorKind::NotFound, "the cloud knows no such thing"),
+        403 => forbidden(operation, &said),
+        404 => refused(ErrorKind::NotFound, "the cloud does not know it under this key"),
         409 => refused(ErrorKind::Conflict, "what was asked contradicts what is"),
         // Never a machine that is gone: it is the whole API.
         410 => refused(ErrorKind::Provider, "this API has been switched off; Atlas speaks https://api.runpod.io/v2"),
@@ -66,10 +66,11 @@ pub(crate) fn runtime(_: &'static str, response: &Response) -> Error {
     let refused = |kind, what: &str| Error::new(kind, says(what)).with_effect(Effect::Rejected);
     match response.status.as_u16() {
         400 | 413 | 422 => refused(ErrorKind::Validation, "the endpoint refused what was asked"),
-        401 => refused(ErrorKind::Unauthorized, "the cloud does not know this key, or it may not use this endpoint"),
+        // Told alike: a key that is unknown, and one that may not do this.
+        401 => unknown_key(&says("the cloud does not know this key, or the key may not use this endpoint")),
         402 => refused(ErrorKind::Quota, "the account's balance is too low"),
         403 => refused(ErrorKind::Forbidden, "this key may not use this endpoint"),
-        404 => refused(ErrorKind::NotFound, "the cloud knows no such endpoint or job"),
+        404 => refused(ErrorKind::NotFound, "the cloud does not know it under this key"),
         409 => refused(ErrorKind::Conflict, "what was asked contradicts what is"),
         429 => limited(response, &says("too many calls to this endpoint")),
         408 | 504 => slow(),
@@ -90,6 +91,11 @@ pub(crate) fn in_graphql(answer: &Value) -> Option<Error> {
         ("INTERNAL_SERVER_ERROR", _) => told(ErrorKind::Provider, "the cloud reports a failure of its own"),
         _ => told(ErrorKind::Provider, "the cloud refused the query"),
     })
+}
+
+/// The error with the name of what was asked for before it, where the cloud does not know that.
+pub(crate) fn missing(error: Error, what: impl std::fmt::Display) -> Error {
+    if error.is_not_found() { error.context(what) } else { error }
 }
 
 /// An answer that is no object says nothing: it was seen while a pod was being torn down, and is no proof of anything.
@@ -128,6 +134,27 @@ pub(crate) fn without<'a>(error: Error, secrets: impl IntoIterator<Item = &'a Se
         clean = clean.with_job(job.clone());
     }
     error.leftovers().iter().cloned().fold(clean, Error::with_leftover)
+}
+
+/// A key that is wrong or was revoked: the same call fails until another one is given.
+pub(crate) fn unknown_key(what: &str) -> Error {
+    let message = format!("{what}; look for it among the keys of RunPod's console, and set api_key, or RUNPOD_API_KEY");
+    Error::new(ErrorKind::Unauthorized, message).with_effect(Effect::Rejected)
+}
+
+/// A key that is known and may not do this. Of a create it is told alike of an account that may not use a pool.
+fn forbidden(operation: &str, said: &Said) -> Error {
+    let message = match operation {
+        "spawn" => {
+            let what = said.after("this key may not rent, or this account may not use that pool");
+            format!("{what}; renting needs a key that may write to RunPod's REST API")
+        }
+        _ => format!(
+            "{}; give it the right in RunPod's console, or use another key",
+            said.after("this key may not do that")
+        ),
+    };
+    Error::new(ErrorKind::Forbidden, message).with_effect(Effect::Rejected)
 }
 
 /// The operations that a want of machines can refuse.
@@ -193,7 +220,8 @@ impl Said {
 
     /// These words, and what the cloud said, in one line.
     fn after(&self, what: &str) -> String {
-        let said: Vec<_> = std::iter::once(&self.detail).chain(&self.errors).map(|text| harmless(text)).collect();
+        let said = std::iter::once(&self.detail).chain(&self.errors).map(|text| harmless(text));
+        let said: Vec<_> = said.map(|text| text.trim_end_matches('.').to_owned()).collect();
         let said = said.iter().filter(|text| !text.is_empty()).map(String::as_str).collect::<Vec<_>>().join("; ");
         if said.is_empty() { what.to_owned() } else { format!("{what}: {said}") }
     }

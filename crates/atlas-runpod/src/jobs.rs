@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::account::RunPod;
 use crate::deadline::Deadline;
+use crate::error::missing;
 use crate::translate::job;
 
 /// How long one call is held at RunPod: shorter than what connections on the way bear without a word. RunPod takes 1 s to
@@ -30,7 +31,8 @@ impl RunPod {
         let secrets: Vec<&Secret> = secrets.iter().collect();
         match request.mode {
             JobMode::Async => {
-                let answer = self.api().run_job(context, &request.endpoint, &body, &secrets).await?;
+                let answer = self.api().run_job(context, &request.endpoint, &body, &secrets).await;
+                let answer = answer.map_err(|error| missing(error, format_args!("endpoint {}", request.endpoint)))?;
                 job::read(self.name(), &request.endpoint, answer)
             }
             JobMode::Sync => self.submit_and_wait(context, request, &body, &secrets).await,
@@ -50,7 +52,7 @@ impl RunPod {
             .api()
             .run_job_sync(&deadline.context()?, &request.endpoint, body, held(waited), secrets)
             .await
-            .map_err(|error| unanswered(error, request))?;
+            .map_err(|error| unanswered(missing(error, format_args!("endpoint {}", request.endpoint)), request))?;
         let mut job = job::read(self.name(), &request.endpoint, answer)?;
         let mut pause = FIRST_PAUSE;
         while !job.status.is_over() {

@@ -5,11 +5,12 @@
 
 use std::time::Duration;
 
-use atlas_core::{CallContext, Compute, Effect, Error, ErrorKind, Provider, Result, SpawnOrder};
+use atlas_core::{CallContext, Compute, ComputeRequest, Effect, Error, ErrorKind, Provider, Result, SpawnOrder};
 use serde_json::Value;
 
 use crate::account::RunPod;
 use crate::deadline::Deadline;
+use crate::error::missing;
 use crate::translate::candidates::Candidate;
 use crate::translate::create::Plan;
 use crate::translate::mark;
@@ -54,7 +55,8 @@ impl RunPod {
         // The stack may hold a create back for its rate limit: never past the moment that the order names.
         let until_expiry = order.not_after().since(self.clock().now());
         let bound = context.timeout().unwrap_or(CREATE).min(until_expiry.max(Duration::from_millis(1)));
-        self.api().create_pod(&context.with_timeout(bound), body, secrets).await
+        let made = self.api().create_pod(&context.with_timeout(bound), body, secrets).await;
+        made.map_err(|error| missing(error, named(order.request())))
     }
 
     /// The machine, if it came back under the mark that was sent.
@@ -64,6 +66,16 @@ impl RunPod {
         let compute = self.describe(pod)?;
         kept.map(|()| compute)
     }
+}
+
+/// What a request names of the account's own, for the error that says that there is no such thing. The credentials may
+/// turn out to be a password, and are not quoted.
+fn named(request: &ComputeRequest) -> String {
+    let template = request.template_id.as_ref().map(|id| format!("template {id}"));
+    let registry = request.registry_auth.as_ref().map(|_| "the registry's credentials".to_owned());
+    let volume = request.network_volume_id.as_ref().map(|id| format!("network volume {id}"));
+    let all: Vec<_> = template.into_iter().chain(registry).chain(volume).collect();
+    if all.is_empty() { "something that the request names".to_owned() } else { all.join(", or ") }
 }
 
 /// The bodies of the candidates, each once. One that RunPod would refuse is left out, unless all are.

@@ -25,7 +25,7 @@ impl Transport for Deadline {
         if let Ok(answer) = tokio::time::timeout(bound, self.inner.send(request)).await {
             return answer;
         }
-        let waited = duration::format(bound);
+        let waited = duration::rounded(bound);
         Err(if exposed.get() {
             Error::timeout(format!("the cloud did not answer within {waited}; it may have acted"))
         } else {

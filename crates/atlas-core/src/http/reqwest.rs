@@ -61,36 +61,46 @@ impl fmt::Debug for ReqwestTransport {
 impl Transport for ReqwestTransport {
     async fn send(&self, request: Request) -> Result<Response> {
         let client = if super::url::is_loopback(request.url()) { &self.loopback } else { &self.out };
+        let place = place(request.url());
         let answer = client
             .request(request.method().clone(), request.url().clone())
             .headers(request.headers().clone())
             .body(request.body().clone())
             .send()
             .await
-            .map_err(failure)?;
+            .map_err(|cause| failure(cause, &place))?;
         let (status, headers) = (answer.status(), answer.headers().clone());
         if request.is_streaming() && status.is_success() {
-            let pieces = answer.bytes_stream().map_err(failure).boxed();
+            let pieces = answer.bytes_stream().map_err(move |cause| failure(cause, &place)).boxed();
             return Ok(Response::in_pieces(status, headers, pieces));
         }
         if answer.content_length().is_some_and(|length| length > LONGEST as u64) {
             return Err(Error::new(ErrorKind::Decode, "the cloud's answer is longer than can be read"));
         }
-        Ok(Response::new(status, headers, answer.bytes().await.map_err(failure)?))
+        Ok(Response::new(status, headers, answer.bytes().await.map_err(|cause| failure(cause, &place))?))
     }
 }
 
-fn failure(cause: reqwest::Error) -> Error {
-    // The address may hold what nobody shall read.
+/// Whom this asks. The rest of an address may hold what nobody shall read.
+fn place(url: &url::Url) -> String {
+    let host = url.host_str().unwrap_or("the cloud");
+    url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+}
+
+fn failure(cause: reqwest::Error, place: &str) -> Error {
     let cause = cause.without_url();
     let error = if cause.is_connect() {
-        Error::transport(format!("cannot connect to the cloud: {}", root(&cause))).with_effect(Effect::NotSent)
+        let why = root(&cause);
+        Error::transport(format!(
+            "cannot connect to {place}, so nothing was sent: {why}; look at the network and base_url"
+        ))
+        .with_effect(Effect::NotSent)
     } else if cause.is_timeout() {
         Error::timeout("the cloud fell silent")
     } else if cause.is_builder() {
         Error::validation(format!("this request cannot be sent: {}", root(&cause)))
     } else {
-        Error::transport(format!("the connection to the cloud broke: {}", root(&cause)))
+        Error::transport(format!("the connection to {place} broke: {}", root(&cause)))
     };
     error.with_source(cause)
 }

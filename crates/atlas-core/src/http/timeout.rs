@@ -21,7 +21,7 @@ impl Transport for Timeout {
     async fn send(&self, request: Request) -> Result<Response> {
         let bound = request.bound().unwrap_or(self.default);
         tokio::time::timeout(bound, self.inner.send(request)).await.unwrap_or_else(|_| {
-            Err(Error::timeout(format!("the cloud did not answer within {}", duration::format(bound))))
+            Err(Error::timeout(format!("the cloud did not answer within {}", duration::rounded(bound))))
         })
     }
 }

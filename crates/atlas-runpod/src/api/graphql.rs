@@ -36,9 +36,7 @@ impl Api {
             }),
             _ if !answer.is_object() => Err(named(error::no_object("the balance"))),
             // Without a key the cloud answers 200 and nothing.
-            _ => Err(named(
-                Error::new(ErrorKind::Unauthorized, "the cloud does not know this key").with_effect(Effect::Rejected),
-            )),
+            _ => Err(named(error::unknown_key("the cloud does not know this key"))),
         }
     }
 }

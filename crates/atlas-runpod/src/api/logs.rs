@@ -7,6 +7,7 @@ use http::HeaderName;
 use serde::Deserialize;
 
 use super::{Api, address, checked};
+use crate::error::missing;
 
 /// How much of what was written before is shown: the most that the cloud gives.
 const TAIL: &str = "5000";
@@ -32,7 +33,8 @@ impl Api {
         if let Some(after) = after {
             request = request.header(HeaderName::from_static("last-event-id"), after)?;
         }
-        let answer = self.manage(context, request, &[]).await?;
+        let answer = self.manage(context, request, &[]).await;
+        let answer = answer.map_err(|error| missing(error, format_args!("machine {id}")))?;
         Ok(sse::events(answer.into_pieces()))
     }
 }

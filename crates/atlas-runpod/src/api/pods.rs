@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::pages::Listing;
 use super::{Api, address, checked};
+use crate::error::missing;
 
 /// How long one try of a create may take: longer than a read, for it is never sent a second time on a guess.
 const CREATE: Duration = Duration::from_mins(1);
@@ -122,7 +123,8 @@ impl Api {
     /// Reads one.
     pub(crate) async fn get_pod(&self, context: &CallContext, operation: &'static str, id: &str) -> Result<Value> {
         let url = address(&self.at.management, &["pods", checked("pod", id)?]);
-        self.object(context, Request::get(url, operation), &[]).await
+        let pod = self.object(context, Request::get(url, operation), &[]).await;
+        pod.map_err(|error| missing(error, format_args!("machine {id}")))
     }
 
     /// Reads all, whatever their status; filters are not sent, for those that the cloud does not know it ignores.
@@ -147,7 +149,8 @@ impl Api {
     ) -> Result<Value> {
         let url = address(&self.at.management, &["pods", checked("pod", id)?, "action"]);
         let body = serde_json::json!({"action": operation});
-        self.object(context, Request::post(url, operation).repeat(repeat).json(&body)?, &[]).await
+        let pod = self.object(context, Request::post(url, operation).repeat(repeat).json(&body)?, &[]).await;
+        pod.map_err(|error| missing(error, format_args!("machine {id}")))
     }
 
     /// Destroys one. The answer has no body that could be read.

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::pages::Listing;
 use super::{Api, address, checked};
+use crate::error::missing;
 
 impl Api {
     /// Makes one. **Bills until it is deleted.** Never sent twice on a guess.
@@ -19,7 +20,8 @@ impl Api {
     /// Reads one.
     pub(crate) async fn get_volume(&self, context: &CallContext, operation: &'static str, id: &str) -> Result<Value> {
         let url = address(&self.at.management, &["network-volumes", checked("network volume", id)?]);
-        self.object(context, Request::get(url, operation), &[]).await
+        let volume = self.object(context, Request::get(url, operation), &[]).await;
+        volume.map_err(|error| missing(error, format_args!("network volume {id}")))
     }
 
     /// Reads all.

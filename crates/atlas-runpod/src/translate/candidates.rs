@@ -131,7 +131,10 @@ pub(crate) fn gpus(
     }
     if ranked.is_empty() {
         let names: Vec<_> = natives.iter().map(|(_, native)| native.as_str()).collect();
-        let message = format!("RunPod's catalog offers {count} of none of {} in the cloud asked for", names.join(", "));
+        let message = format!(
+            "RunPod's catalog has no machine with {count} of {} in the cloud asked for; see `atlas gpus`",
+            names.join(" or ")
+        );
         return Err(Error::no_capacity(message).with_effect(Effect::NotSent));
     }
     ranked.sort_by_key(|(key, _)| *key);

@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 
 use super::options;
 use super::raw::redacted_job;
+use crate::error::missing;
 
 /// What RunPod takes for a whole body, in bytes: `/run`, and `/runsync`.
 const LONGEST_ASYNC: usize = 10_000_000;
@@ -173,13 +174,8 @@ pub(crate) fn rest(output: Option<&Value>, given: usize, held: &[Value]) -> Opti
 
 /// The error of a job that the cloud does not know, or no longer.
 pub(crate) fn forgotten(error: Error, endpoint: &EndpointId, job: &JobId) -> Error {
-    if !error.is_not_found() {
-        return error;
-    }
-    error.context(format!(
-        "endpoint {endpoint} knows no job {job}, or no longer: a result is kept for 30 minutes (for one minute, if it was \
-         waited for), and nothing beyond the policy's ttl"
-    ))
+    let kept = "kept for 30 minutes, for one if it was waited for, and not beyond its policy's ttl";
+    missing(error, format_args!("job {job} of endpoint {endpoint} ({kept})"))
 }
 
 /// The error of a job that was not over in time: how it stood, and what becomes of it.
@@ -194,7 +190,7 @@ pub(crate) fn overdue(job: &Job, waited: Duration, policy: &JobPolicy) -> Error 
         job.id,
         job.endpoint,
         job.status,
-        duration::format(waited),
+        duration::rounded(waited),
         duration::format(policy.execution_timeout),
         duration::format(policy.ttl),
     ))
