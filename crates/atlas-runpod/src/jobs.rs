@@ -48,13 +48,16 @@ impl RunPod {
     ) -> Result<Job> {
         let deadline = Deadline::of(self.clock(), context).within(request.timeout);
         let waited = deadline.left().unwrap_or(request.timeout);
-        let answer = self
-            .api()
-            .run_job_sync(&deadline.context()?, &request.endpoint, body, held(waited), secrets)
-            .await
+        let (api, context) = (self.api(), deadline.context()?);
+        let hold = held(waited).or_else(|| (!job::may_be_queued(body)).then_some(LEAST_HELD));
+        let answer = match hold {
+            Some(hold) => api.run_job_sync(&context, &request.endpoint, body, hold, secrets).await,
+            None => api.run_job(&context, &request.endpoint, body, secrets).await,
+        };
+        let answer = answer
             .map_err(|error| unanswered(missing(error, format_args!("endpoint {}", request.endpoint)), request))?;
         let mut job = job::read(self.name(), &request.endpoint, answer)?;
-        let mut pause = FIRST_PAUSE;
+        let mut pause = FIRST_PAUSE.min(waited / 4);
         while !job.status.is_over() {
             let left = deadline.left().unwrap_or_default();
             if left.is_zero() {
@@ -105,9 +108,11 @@ impl RunPod {
     }
 }
 
-/// How long RunPod is asked to hold a call that may take so long.
-fn held(left: Duration) -> Duration {
-    left.saturating_sub(KEPT.min(left / 4)).clamp(LEAST_HELD, MOST_HELD)
+/// How long RunPod is asked to hold a call that may take so long; `None` where it would hold it for longer than that, and
+/// the job's id would come too late: such a job is queued, and looked at.
+fn held(left: Duration) -> Option<Duration> {
+    let hold = left.saturating_sub(KEPT.min(left / 4)).min(MOST_HELD);
+    (hold >= LEAST_HELD).then_some(hold)
 }
 
 /// Nobody answered in time: the job may have been taken, and nobody knows its id.
@@ -126,7 +131,8 @@ mod tests {
 
     #[test]
     fn a_call_is_held_for_less_than_its_timeout_and_within_runpods_bounds() {
-        let seconds = |left: u64| held(Duration::from_secs(left)).as_millis();
-        assert_eq!([0, 1, 2, 8, 20, 60, 65, 600].map(seconds), [1000, 1000, 1500, 6000, 15000, 55000, 60000, 60000]);
+        let millis = |left: u64| held(Duration::from_secs(left)).map(|hold| hold.as_millis());
+        assert_eq!([2, 8, 20, 60, 65, 600].map(millis), [1500, 6000, 15000, 55000, 60000, 60000].map(Some));
+        assert_eq!([0, 1].map(millis), [None, None]);
     }
 }

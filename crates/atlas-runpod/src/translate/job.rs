@@ -94,13 +94,22 @@ fn check(body: &Value, mode: JobMode) -> Result<()> {
         JobMode::Async => (LONGEST_ASYNC, "a job that is not waited for"),
         JobMode::Sync => (LONGEST_SYNC, "a job that is waited for"),
     };
-    let length = serde_json::to_vec(body).map_or(usize::MAX, |bytes| bytes.len());
+    let length = length(body);
     if length > longest {
         return Err(Error::validation(format!(
             "the job is {length} bytes long; RunPod takes {longest} of {of}: put the data elsewhere and send its address"
         )));
     }
     Ok(())
+}
+
+/// Whether `/run`, too, takes a body as large as this.
+pub(crate) fn may_be_queued(body: &Value) -> bool {
+    length(body) <= LONGEST_ASYNC
+}
+
+fn length(body: &Value) -> usize {
+    serde_json::to_vec(body).map_or(usize::MAX, |bytes| bytes.len())
 }
 
 /// RunPod's word for how a job stands.

@@ -109,6 +109,28 @@ async fn a_job_that_is_not_over_in_time_is_named_with_how_it_stood() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_wait_shorter_than_runpod_holds_any_call_still_knows_its_job() {
+    let cloud = (0..20).fold(ScriptedTransport::new(), |cloud, _| cloud.reply(200, standing("IN_QUEUE")));
+    let rig = account(&cloud);
+    let began = stopwatch();
+    let error = rig.runpod.run_job(&context(), &request().sync(Duration::from_secs(1))).await.unwrap_err();
+    assert_eq!((error.kind(), error.job()), (ErrorKind::Timeout, Some(&JobId::new(ID))), "{error}");
+    assert!((1_000..1_050).contains(&began.elapsed().as_millis()), "{:?}", began.elapsed());
+    assert_eq!(rig.cloud.sent()[0].url().path(), "/v2/ep1/run", "it is not held, so its id comes at once");
+
+    let cloud = ScriptedTransport::new().reply(200, standing("IN_QUEUE")).reply(200, completed());
+    let job = account(&cloud).runpod.run_job(&context(), &request().sync(Duration::from_millis(400))).await.unwrap();
+    assert_eq!(job.output, Some(json!({"text": "y"})), "it is looked at before the wait is over");
+
+    // What is too large for a job that is queued is held all the same.
+    let large = JobRequest::new("ep1", json!({"text": "x".repeat(11_000_000)})).sync(Duration::from_secs(1));
+    let cloud = ScriptedTransport::new().reply(200, completed());
+    let rig = account(&cloud);
+    rig.runpod.run_job(&context(), &large).await.unwrap();
+    assert_eq!(rig.cloud.sent()[0].url().path(), "/v2/ep1/runsync");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_look_that_hangs_does_not_outlast_the_timeout() {
     let cloud = ScriptedTransport::new().reply(200, standing("IN_PROGRESS")).then(Reply::never());
     let began = stopwatch();
