@@ -101,12 +101,26 @@ pub enum WireFault {
     HtmlForbidden,
     /// The cursor of a listing has expired.
     CursorExpired,
+    /// The cloud acts; the answer begins well, and the connection breaks in the middle of its body.
+    CutBody,
+    /// The cloud acts; a proxy before it answers 200 with a page in HTML.
+    HtmlPage,
+    /// The cloud acts; a proxy before it has waited long enough, and says 504 in HTML.
+    HtmlGatewayTimeout,
 }
 
 #[cfg(feature = "server")]
 impl WireFault {
     /// Each of them.
-    pub const ALL: [Self; 4] = [Self::NullBody, Self::HtmlBadGateway, Self::HtmlForbidden, Self::CursorExpired];
+    pub const ALL: [Self; 7] = [
+        Self::NullBody,
+        Self::HtmlBadGateway,
+        Self::HtmlForbidden,
+        Self::CursorExpired,
+        Self::CutBody,
+        Self::HtmlPage,
+        Self::HtmlGatewayTimeout,
+    ];
 
     /// Its name, as files of faults write it.
     pub const fn name(self) -> &'static str {
@@ -115,6 +129,9 @@ impl WireFault {
             Self::HtmlBadGateway => "html-bad-gateway",
             Self::HtmlForbidden => "html-forbidden",
             Self::CursorExpired => "cursor-expired",
+            Self::CutBody => "cut-body",
+            Self::HtmlPage => "html-page",
+            Self::HtmlGatewayTimeout => "html-gateway-timeout",
         }
     }
 }
@@ -218,8 +235,7 @@ impl Fault {
             | Self::Unauthorized
             | Self::Forbidden
             | Self::AnotherAccount => true,
-            // Endpoints end at once.
-            Self::LandsLate(_) => !operation.reads() && !matches!(operation, O::EndEndpoint),
+            Self::LandsLate(_) => operation.may_land_late(),
             Self::Ignores => !operation.reads(),
             Self::AppearsLate(_) => operation.makes(),
             Self::LeavesLeftover | Self::Duplicates | Self::CutsName(_) | Self::AltersName | Self::QuotaReached => {
@@ -235,7 +251,7 @@ impl Fault {
                 matches!(operation, O::RunJob)
             }
             #[cfg(feature = "server")]
-            Self::Wire(WireFault::CursorExpired) => matches!(operation, O::List),
+            Self::Wire(WireFault::CursorExpired) => operation.has_pages(),
             #[cfg(feature = "server")]
             Self::Wire(_) => true,
         }

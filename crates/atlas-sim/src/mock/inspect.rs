@@ -33,7 +33,12 @@ impl Mock {
     }
 
     /// Lets a fault happen, as its rule says.
+    ///
+    /// # Panics
+    /// If the rule is about a call that the mock does not have ([`Operation::is_served_only`]): it would never strike.
+    #[track_caller]
     pub fn inject(&self, rule: Rule) {
+        assert!(!rule.operation().is_served_only(), "the mock has no call {}", rule.operation());
         let mut state = self.lock();
         let now = self.now_in(&state);
         state.plan.add(rule, now);

@@ -35,6 +35,7 @@ mod limits;
 mod listen;
 mod pods;
 mod proxy;
+mod record;
 mod reply;
 mod retired;
 mod runtime;
@@ -56,6 +57,7 @@ use tokio::task::JoinSet;
 pub use app::Timing;
 pub use keys::Reach;
 pub use limits::RateLimits;
+pub use record::JobRecord;
 pub use script::Script;
 pub use time::Pace;
 
@@ -248,9 +250,20 @@ impl Running {
         self.app.ring();
     }
 
+    /// The serverless jobs that the cloud has taken and not forgotten, of all endpoints and accounts, in the order in which
+    /// they came.
+    pub fn jobs(&self) -> Vec<JobRecord> {
+        self.app.with(|world, _| world.cloud.all_jobs().map(JobRecord::of).collect())
+    }
+
     /// Lets a fault happen, as its rule says.
     pub fn inject(&self, rule: Rule) {
         self.app.with(|world, now| world.plan.add(rule, now));
+    }
+
+    /// Forgets all faults that are still to come. What they did stays done.
+    pub fn heal(&self) {
+        self.app.with(|world, _| world.plan = crate::FaultPlan::new());
     }
 
     /// Adds a key: whose account it opens, and how far it reaches.

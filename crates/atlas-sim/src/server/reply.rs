@@ -1,7 +1,11 @@
 //! Answers: JSON, the problem bodies of REST v2, the pages of a proxy before the cloud, and no answer at all.
 
+use std::io;
+
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use futures_util::stream;
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use http::{HeaderMap, StatusCode};
 use serde::Serialize;
@@ -109,9 +113,24 @@ pub(super) fn page(status: StatusCode, text: &str) -> Response {
     response
 }
 
-/// The beginning of a good answer, which then breaks off.
+/// The beginning of a good answer, as if it were the whole.
+const BEGUN: &str = "{\"id\":\"ab";
+
+/// The beginning of a good answer, which is all there is.
 pub(super) fn garbled(status: StatusCode) -> Response {
-    with_type(status, "application/json", Body::from("{\"id\":\"ab"))
+    with_type(with_body(status), "application/json", Body::from(BEGUN))
+}
+
+/// The beginning of a good answer; then the connection breaks.
+pub(super) fn cut(status: StatusCode) -> Response {
+    let broken = || io::Error::from(io::ErrorKind::ConnectionAborted);
+    let pieces = stream::iter([Ok(Bytes::from_static(BEGUN.as_bytes())), Err(broken())]);
+    with_type(with_body(status), "application/json", Body::from_stream(pieces))
+}
+
+/// An answer that has no body cannot be spoilt in its body.
+fn with_body(status: StatusCode) -> StatusCode {
+    if status == StatusCode::NO_CONTENT { StatusCode::OK } else { status }
 }
 
 pub(super) fn with_type(status: StatusCode, kind: &'static str, body: Body) -> Response {

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use atlas_auth::Timestamp;
-use atlas_core::ComputeId;
+use atlas_core::{ComputeId, VolumeId};
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
@@ -49,11 +49,11 @@ impl App {
         &self,
         caller: &Caller,
         operation: Operation,
-        pod: Option<&ComputeId>,
+        named: Option<&ComputeId>,
         act: impl FnOnce(&mut World, &Visit) -> Answer,
     ) -> Response {
         let act = |world: &mut World, visit: &Visit| act(world, visit).unwrap_or_else(IntoResponse::into_response);
-        self.visit_in(Dialect::Rest, &caller.account, operation, pod, act).await
+        self.visit_in(Dialect::Rest, &caller.account, operation, named, act).await
     }
 
     /// Makes one call in whatever dialect its errors are told.
@@ -62,11 +62,11 @@ impl App {
         dialect: Dialect,
         account: &str,
         operation: Operation,
-        pod: Option<&ComputeId>,
+        named: Option<&ComputeId>,
         act: impl FnOnce(&mut World, &Visit) -> Response,
     ) -> Response {
         let (response, faults) = self.with(|world, now| {
-            let visit = arrive(world, account, operation, pod, now);
+            let visit = arrive(world, account, operation, named, now);
             let refusal = visit.faults().find_map(|fault| dialect.refusal(fault));
             let response = refusal.unwrap_or_else(|| veil(act(world, &visit), &visit, operation, dialect));
             (response, visit.strikes)
@@ -83,11 +83,11 @@ impl App {
     }
 }
 
-fn arrive(world: &mut World, account: &str, operation: Operation, pod: Option<&ComputeId>, now: Timestamp) -> Visit {
-    let strikes = world.plan.strike(operation, pod, now, &world.chance);
+fn arrive(world: &mut World, account: &str, operation: Operation, named: Option<&ComputeId>, now: Timestamp) -> Visit {
+    let strikes = world.plan.strike(operation, named, now, &world.chance);
     let elsewhere = strikes.iter().any(|strike| strike.fault == Fault::AnotherAccount);
     let account = if elsewhere { "another" } else { account }.to_owned();
-    befall(world, &strikes, pod, &account, now);
+    befall(world, operation, &strikes, named, &account, now);
     let mut landing = Landing { at: now, call: Some(world.number()), hidden_for: Duration::ZERO };
     for strike in &strikes {
         match strike.fault {
@@ -99,22 +99,35 @@ fn arrive(world: &mut World, account: &str, operation: Operation, pod: Option<&C
     Visit { account, landing, strikes, now }
 }
 
-/// What befalls pods before the call arrives at them.
-fn befall(world: &mut World, strikes: &[Strike], named: Option<&ComputeId>, account: &str, now: Timestamp) {
+/// What befalls pods and volumes before the call arrives at them.
+fn befall(
+    world: &mut World,
+    operation: Operation,
+    strikes: &[Strike],
+    named: Option<&ComputeId>,
+    account: &str,
+    now: Timestamp,
+) {
     for strike in strikes {
         if !matches!(strike.fault, Fault::Migrates | Fault::Hides(_)) {
             continue;
         }
         let struck = match strike.compute.as_ref().or(named) {
-            Some(pod) => vec![pod.clone()],
+            Some(one) => vec![one.clone()],
+            None if operation.meets_volumes() => {
+                world.cloud.list_volumes(account, now).map(|volume| ComputeId::new(volume.id.as_str())).collect()
+            }
             None => world.cloud.list(account, now).map(|machine| machine.id.clone()).collect(),
         };
-        for pod in struck {
-            // A pod that is not there cannot move or hide: then nothing happens.
+        for one in struck {
+            // What is not there cannot move or hide: then nothing happens.
             match strike.fault {
-                Fault::Migrates => drop(world.cloud.migrate(&pod, now)),
+                Fault::Migrates => drop(world.cloud.migrate(&one, now)),
+                Fault::Hides(span) if operation.meets_volumes() => {
+                    drop(world.cloud.hide_volume(&VolumeId::new(one.as_str()), now.plus(span)));
+                }
                 Fault::Hides(span) => {
-                    if let Ok(machine) = world.cloud.machine_mut(&pod) {
+                    if let Ok(machine) = world.cloud.machine_mut(&one) {
                         machine.hidden_until = now.plus(span);
                     }
                 }
@@ -130,8 +143,13 @@ fn veil(answer: Response, visit: &Visit, operation: Operation, dialect: Dialect)
         match fault {
             Fault::ActsThenErrs => return dialect.failed(),
             Fault::LosesAnswer => return reply::hang_up(),
-            Fault::LandsLate(_) if operation == Operation::Spawn => return reply::hang_up(),
+            Fault::LandsLate(_) if operation.makes() => return reply::hang_up(),
             Fault::Garbles => return reply::garbled(answer.status()),
+            Fault::Wire(WireFault::CutBody) => return reply::cut(answer.status()),
+            Fault::Wire(WireFault::HtmlPage) => return reply::page(StatusCode::OK, "Just a moment..."),
+            Fault::Wire(WireFault::HtmlGatewayTimeout) => {
+                return reply::page(StatusCode::GATEWAY_TIMEOUT, "Gateway time-out");
+            }
             Fault::Wire(WireFault::NullBody) if answer.status().is_success() => {
                 return reply::with_type(StatusCode::OK, "application/json", Body::from("null"));
             }

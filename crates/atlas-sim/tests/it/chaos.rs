@@ -95,7 +95,8 @@ async fn every_call_meets_every_fault_and_forgets_it() {
         Operation::DeleteVolume,
         Operation::EndEndpoint,
     ];
-    for operation in Operation::ALL.into_iter().filter(|operation| !machines.contains(operation)) {
+    let heard = Operation::ALL.into_iter().filter(|operation| !operation.is_served_only());
+    for operation in heard.filter(|operation| !machines.contains(operation)) {
         for (fault, kind, effect, acts) in &table {
             let site = Site::new().await;
             let before = site.shown();

@@ -106,6 +106,11 @@ impl Cloud {
         Ok(self.serverless.jobs.values().filter(move |job| job.of == of))
     }
 
+    /// All jobs that are not forgotten, whoever they belong to, oldest first.
+    pub(crate) fn all_jobs(&self) -> impl Iterator<Item = &Job> {
+        self.serverless.jobs.values()
+    }
+
     /// Reads the pieces that nobody has read before: each is given once.
     pub(crate) fn drain_job(
         &mut self,

@@ -145,10 +145,15 @@ fn operation(field: &Field) -> (Option<Operation>, Option<ComputeId>) {
         "podTerminate" => Some(Operation::Terminate),
         "pod" => Some(Operation::Get),
         "myself" if field.wants("pods") => Some(Operation::List),
+        "myself" => Some(Operation::Balance),
         _ => None,
     };
     (operation, pod)
 }
+
+/// Mark of an answer that no fault has spoilt; the field's own value takes its place.
+#[derive(Debug, Clone, Copy)]
+struct Whole;
 
 /// What one field answers; an error is a whole response, whatever else was asked.
 async fn resolve(app: &App, caller: Option<&Caller>, field: &Field) -> Result<Value, Box<Response>> {
@@ -168,11 +173,15 @@ async fn resolve(app: &App, caller: Option<&Caller>, field: &Field) -> Result<Va
             let looked = look(app, world, visit, true, field);
             let failed = looked.as_ref().err().map(|wrong| reply::ok(&errors(&wrong.message, wrong.code)));
             answer = looked.ok();
-            failed.unwrap_or_else(reply::no_content)
+            failed.unwrap_or_else(|| {
+                let mut whole = reply::ok(&Value::Null);
+                whole.extensions_mut().insert(Whole);
+                whole
+            })
         })
         .await;
     match answer {
-        Some(value) if response.status() == StatusCode::NO_CONTENT => Ok(value),
+        Some(value) if response.extensions().get::<Whole>().is_some() => Ok(value),
         _ => Err(Box::new(response)),
     }
 }

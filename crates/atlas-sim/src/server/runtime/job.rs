@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::model::{Job, JobPhase};
 
 /// RunPod's word for how a job stands.
-pub(super) const fn word(phase: JobPhase) -> &'static str {
+pub(in crate::server) const fn word(phase: JobPhase) -> &'static str {
     match phase {
         JobPhase::Queued => "IN_QUEUE",
         JobPhase::Running => "IN_PROGRESS",

@@ -24,6 +24,7 @@ use super::visit::Visit;
 use crate::faults::{Fault, Operation};
 use crate::model::{JobPhase, Refusal};
 
+pub(super) use job::word;
 pub(super) use limits::Turnstile;
 pub(super) use webhook::deliver;
 
@@ -156,7 +157,7 @@ async fn stream(
         let pieces: Vec<_> = read.chunks.into_iter().map(|(_, output)| json!({ "output": output })).collect();
         // RunPod's own Python package would wait for ever for a stream that is CANCELLED.
         let phase = if read.phase == JobPhase::Cancelled { JobPhase::Failed } else { read.phase };
-        Ok(reply::ok(&json!({ "status": job::word(phase), "stream": pieces })))
+        Ok(reply::ok(&json!({ "status": word(phase), "stream": pieces })))
     })
     .await
 }
@@ -179,15 +180,19 @@ async fn cancel(
         }
         // What was sent and has not landed yet is told as done.
         let told = if phase.is_over() { phase } else { JobPhase::Cancelled };
-        Ok(reply::ok(&json!({ "id": id, "status": job::word(told) })))
+        Ok(reply::ok(&json!({ "id": id, "status": word(told) })))
     })
     .await
 }
 
 async fn retry(State(app): State<App>, Extension(caller): Extension<Caller>, Path((endpoint, id)): OneJob) -> Response {
     let (endpoint, job) = (EndpointId::new(endpoint), JobId::new(&id));
-    visit(&app, &caller, Operation::RunJob, &id, |world, visit| {
-        world.cloud.retry_job(&visit.account, &endpoint, &job, visit.now).map_err(|error| refused(&error))?;
+    visit(&app, &caller, Operation::RetryJob, &id, |world, visit| {
+        if visit.is_struck_by(&Fault::Ignores) {
+            world.cloud.read_job(&visit.account, &endpoint, &job, visit.now).map_err(|error| refused(&error))?;
+        } else {
+            world.cloud.retry_job(&visit.account, &endpoint, &job, visit.now).map_err(|error| refused(&error))?;
+        }
         Ok(reply::ok(&json!({ "id": id, "status": "IN_QUEUE" })))
     })
     .await
@@ -195,8 +200,14 @@ async fn retry(State(app): State<App>, Extension(caller): Extension<Caller>, Pat
 
 async fn purge(State(app): State<App>, Extension(caller): Extension<Caller>, Path(endpoint): Path<String>) -> Response {
     let id = EndpointId::new(&endpoint);
-    visit(&app, &caller, Operation::CancelJob, &endpoint, |world, visit| {
-        let removed = world.cloud.purge_queue(&visit.account, &id, visit.now).map_err(|_| not_found("endpoint"))?;
+    visit(&app, &caller, Operation::PurgeQueue, &endpoint, |world, visit| {
+        let (account, now) = (&visit.account, visit.now);
+        let removed = if visit.is_struck_by(&Fault::Ignores) {
+            world.cloud.health(account, &id, now).map(|health| usize::try_from(health.in_queue).unwrap_or(usize::MAX))
+        } else {
+            world.cloud.purge_queue(account, &id, now)
+        };
+        let removed = removed.map_err(|_| not_found("endpoint"))?;
         Ok(reply::ok(&json!({ "removed": removed, "status": "completed" })))
     })
     .await
@@ -208,12 +219,10 @@ async fn health(
     Path(endpoint): Path<String>,
 ) -> Response {
     let id = EndpointId::new(&endpoint);
-    app.with(|world, now| {
-        let Ok(health) = world.cloud.health(&caller.account, &id, now) else {
-            return not_found("endpoint").into_response();
-        };
+    visit(&app, &caller, Operation::EndpointHealth, &endpoint, |world, visit| {
+        let health = world.cloud.health(&visit.account, &id, visit.now).map_err(|_| not_found("endpoint"))?;
         let ended = health.ended;
-        reply::ok(&json!({
+        Ok(reply::ok(&json!({
             "jobs": {
                 "completed": ended.completed,
                 "failed": ended.failed + ended.timed_out,
@@ -229,8 +238,9 @@ async fn health(
                 "throttled": health.throttled,
                 "unhealthy": health.unhealthy,
             },
-        }))
+        })))
     })
+    .await
 }
 
 /// Its shape is documented nowhere: the jobs that are kept, newest first.

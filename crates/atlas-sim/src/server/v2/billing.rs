@@ -7,13 +7,15 @@ use atlas_auth::Timestamp;
 use atlas_core::Money;
 use axum::Extension;
 use axum::extract::{Path, RawQuery, State};
+use axum::response::Response;
 use serde_json::{Map, Value, json};
 
 use super::super::app::{App, World};
 use super::super::catalog::dollars;
 use super::super::keys::Caller;
 use super::super::pods::Hardware;
-use super::super::reply::{self, Answer, Problem};
+use super::super::reply::{self, Problem};
+use crate::faults::Operation;
 use crate::model::{Machine, Rate, Rent, RentKind, Settings};
 
 const DAY: Duration = Duration::from_hours(24);
@@ -222,12 +224,13 @@ pub(super) async fn one(
     Extension(caller): Extension<Caller>,
     Path(kind): Path<String>,
     RawQuery(query): RawQuery,
-) -> Answer {
-    let bill = bill_of(&kind).ok_or_else(|| Problem::not_found("resource"))?;
+) -> Response {
     let lag = app.timing().billing_lag;
-    app.with(|world, now| {
+    app.visit(&caller, Operation::Billing, None, |world, visit| {
+        let now = visit.now;
+        let bill = bill_of(&kind).ok_or_else(|| Problem::not_found("resource"))?;
         let query = Query::read(query.as_deref(), bill.id, now)?;
-        let records = records_of(world, &caller.account, &kind, &query, now.minus(lag));
+        let records = records_of(world, &visit.account, &kind, &query, now.minus(lag));
         let ids: BTreeSet<_> = records.iter().map(|record| record.id.as_str()).collect();
         let shown: Vec<Value> = records.iter().map(|record| shown(record, &bill)).collect();
         let mut asked = asked(&query);
@@ -242,6 +245,7 @@ pub(super) async fn one(
         metadata["query"] = asked;
         Ok(reply::ok(&json!({ "records": shown, "metadata": metadata })))
     })
+    .await
 }
 
 fn shown(record: &Record, bill: &Bill) -> Value {
@@ -288,13 +292,14 @@ pub(super) async fn all(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     RawQuery(query): RawQuery,
-) -> Answer {
+) -> Response {
     let lag = app.timing().billing_lag;
-    app.with(|world, now| {
+    app.visit(&caller, Operation::Billing, None, |world, visit| {
+        let now = visit.now;
         let query = Query::read(query.as_deref(), "", now)?;
         let mut records: Vec<Record> = Vec::new();
         for kind in ["pods", "serverless", "network-volumes"] {
-            for mut record in records_of(world, &caller.account, kind, &query, now.minus(lag)) {
+            for mut record in records_of(world, &visit.account, kind, &query, now.minus(lag)) {
                 let rename = |(name, micros): (&str, i64)| Some((in_all(kind, name)?, micros));
                 record.amounts = record.amounts.into_iter().filter_map(rename).collect();
                 match records.iter_mut().find(|known| known.begin == record.begin) {
@@ -315,4 +320,5 @@ pub(super) async fn all(
             },
         })))
     })
+    .await
 }

@@ -2,14 +2,18 @@
 
 use atlas_auth::Timestamp;
 use atlas_core::{CloudType, Stock};
+use axum::Extension;
 use axum::extract::{Path, RawQuery, State};
+use axum::response::Response;
 use serde_json::{Value, json};
 
 use super::super::app::{App, World};
 use super::super::catalog::{self, DataCenter, Flavour, Gpu, cloud_type, dollars};
+use super::super::keys::Caller;
 use super::super::reply::{self, Answer, Problem};
 use super::super::shape::is_version;
 use super::order::CUDA;
+use crate::faults::Operation;
 
 /// What is asked for beside the thing itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -129,18 +133,32 @@ fn better(one: &Stock, other: Stock) -> Stock {
     if rank(&other) > rank(one) { other } else { one.clone() }
 }
 
-pub(super) async fn gpus(State(app): State<App>, RawQuery(query): RawQuery) -> Answer {
-    let wish = Wish::read(query.as_deref(), &["AVAILABILITY"])?.paired()?;
-    app.with(|world, now| {
+pub(super) async fn gpus(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    RawQuery(query): RawQuery,
+) -> Response {
+    app.visit(&caller, Operation::GpuTypes, None, |world, visit| {
+        let now = visit.now;
+        let wish = Wish::read(query.as_deref(), &["AVAILABILITY"])?.paired()?;
         let gpus: Vec<_> = catalog::gpus().iter().map(|one| gpu(world, one, &wish, now)).collect();
         Ok(reply::ok(&json!({ "gpus": gpus })))
     })
+    .await
 }
 
-pub(super) async fn one_gpu(State(app): State<App>, Path(id): Path<String>, RawQuery(query): RawQuery) -> Answer {
-    let wish = Wish::read(query.as_deref(), &["AVAILABILITY"])?.paired()?;
-    let one = catalog::gpu(&id).ok_or_else(|| Problem::not_found("gpu type"))?;
-    app.with(|world, now| Ok(reply::ok(&gpu(world, one, &wish, now))))
+pub(super) async fn one_gpu(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Response {
+    app.visit(&caller, Operation::GpuTypes, None, |world, visit| {
+        let wish = Wish::read(query.as_deref(), &["AVAILABILITY"])?.paired()?;
+        let one = catalog::gpu(&id).ok_or_else(|| Problem::not_found("gpu type"))?;
+        Ok(reply::ok(&gpu(world, one, &wish, visit.now)))
+    })
+    .await
 }
 
 fn cpu(world: &World, flavour: &Flavour, wish: &Wish, now: Timestamp) -> Value {
@@ -162,18 +180,32 @@ fn cpu(world: &World, flavour: &Flavour, wish: &Wish, now: Timestamp) -> Value {
     shown
 }
 
-pub(super) async fn cpus(State(app): State<App>, RawQuery(query): RawQuery) -> Answer {
-    let wish = Wish::read(query.as_deref(), &["AVAILABILITY"])?.paired()?;
-    app.with(|world, now| {
+pub(super) async fn cpus(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    RawQuery(query): RawQuery,
+) -> Response {
+    app.visit(&caller, Operation::CpuTypes, None, |world, visit| {
+        let now = visit.now;
+        let wish = Wish::read(query.as_deref(), &["AVAILABILITY"])?.paired()?;
         let cpus: Vec<_> = catalog::flavours().iter().map(|one| cpu(world, one, &wish, now)).collect();
         Ok(reply::ok(&json!({ "cpus": cpus })))
     })
+    .await
 }
 
-pub(super) async fn one_cpu(State(app): State<App>, Path(id): Path<String>, RawQuery(query): RawQuery) -> Answer {
-    let wish = Wish::read(query.as_deref(), &["AVAILABILITY"])?.paired()?;
-    let one = catalog::flavour(&id).ok_or_else(|| Problem::not_found("cpu type"))?;
-    app.with(|world, now| Ok(reply::ok(&cpu(world, one, &wish, now))))
+pub(super) async fn one_cpu(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Response {
+    app.visit(&caller, Operation::CpuTypes, None, |world, visit| {
+        let wish = Wish::read(query.as_deref(), &["AVAILABILITY"])?.paired()?;
+        let one = catalog::flavour(&id).ok_or_else(|| Problem::not_found("cpu type"))?;
+        Ok(reply::ok(&cpu(world, one, &wish, visit.now)))
+    })
+    .await
 }
 
 fn place(world: &World, place: &DataCenter, wish: &Wish, now: Timestamp) -> Value {
@@ -201,10 +233,15 @@ fn place(world: &World, place: &DataCenter, wish: &Wish, now: Timestamp) -> Valu
 
 const PLACE_INCLUDES: [&str; 2] = ["GPU_AVAILABILITY", "CPU_AVAILABILITY"];
 
-pub(super) async fn data_centers(State(app): State<App>, RawQuery(query): RawQuery) -> Answer {
-    let wish = Wish::read(query.as_deref(), &PLACE_INCLUDES)?;
-    let any = |asked: &[String], has: &[&str]| asked.is_empty() || asked.iter().any(|word| has.contains(&&**word));
-    app.with(|world, now| {
+pub(super) async fn data_centers(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    RawQuery(query): RawQuery,
+) -> Response {
+    app.visit(&caller, Operation::DataCentres, None, |world, visit| {
+        let now = visit.now;
+        let wish = Wish::read(query.as_deref(), &PLACE_INCLUDES)?;
+        let any = |asked: &[String], has: &[&str]| asked.is_empty() || asked.iter().any(|word| has.contains(&&**word));
         let wanted = catalog::data_centers().iter().filter(|place| {
             any(&wish.regions, &[place.region])
                 && any(&wish.volumes, place.volumes)
@@ -214,16 +251,21 @@ pub(super) async fn data_centers(State(app): State<App>, RawQuery(query): RawQue
         let places: Vec<_> = wanted.map(|one| place(world, one, &wish, now)).collect();
         Ok(reply::ok(&json!({ "dataCenters": places })))
     })
+    .await
 }
 
 pub(super) async fn one_data_center(
     State(app): State<App>,
+    Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
     RawQuery(query): RawQuery,
-) -> Answer {
-    let wish = Wish::read(query.as_deref(), &PLACE_INCLUDES)?;
-    let one = catalog::data_center(&id).ok_or_else(|| Problem::not_found("data center"))?;
-    app.with(|world, now| Ok(reply::ok(&place(world, one, &wish, now))))
+) -> Response {
+    app.visit(&caller, Operation::DataCentres, None, |world, visit| {
+        let wish = Wish::read(query.as_deref(), &PLACE_INCLUDES)?;
+        let one = catalog::data_center(&id).ok_or_else(|| Problem::not_found("data center"))?;
+        Ok(reply::ok(&place(world, one, &wish, visit.now)))
+    })
+    .await
 }
 
 /// Templates of others: there are none.

@@ -16,11 +16,12 @@ use super::super::app::{App, World};
 use super::super::catalog;
 use super::super::keys::Caller;
 use super::super::pods::Command;
-use super::super::reply::{self, Answer, Problem};
+use super::super::reply::{self, Problem};
 use super::super::shape::{self, Field, Shape, at_least, many, may, must};
+use super::super::visit::Visit;
 use super::order::{CPU, refused};
 use super::paging::Page;
-use crate::faults::Operation;
+use crate::faults::{Fault, Operation};
 use crate::model::{Endpoint, EndpointPlan, Refusal, Scaling};
 
 const VERSION: Shape = Shape::Version { clears: true };
@@ -311,28 +312,56 @@ pub(super) async fn list(
     .await
 }
 
-pub(super) async fn create(State(app): State<App>, Extension(caller): Extension<Caller>, body: Bytes) -> Answer {
-    let mut body: Map<String, Value> = shape::read(&body, &CREATE)?;
+pub(super) async fn create(State(app): State<App>, Extension(caller): Extension<Caller>, body: Bytes) -> Response {
+    let body = shape::read::<Map<String, Value>>(&body, &CREATE);
+    let addresses = app.clone();
+    app.visit(&caller, Operation::CreateEndpoint, None, |world, visit| {
+        let endpoint = make(world, visit, body?)?;
+        if visit.is_struck_by(&Fault::LeavesLeftover) {
+            let detail = format!("endpoint {} was created but could not be read back", endpoint.id);
+            return Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, detail));
+        }
+        Ok(reply::json_as(StatusCode::CREATED, &shown(&addresses, &endpoint)))
+    })
+    .await
+}
+
+fn make(world: &mut World, visit: &Visit, mut body: Map<String, Value>) -> Result<Endpoint, Problem> {
     if body.get("gpu").is_some_and(|gpu| gpu.get("pools").is_none()) {
         return Err(Problem::unprocessable(vec!["$.gpu: missing property 'pools'".to_owned()]));
     }
-    app.with(|world, now| {
-        merge_template(world, &caller.account, &mut body)?;
-        let (_, plan) = plan(read_config(body)?, &caller.account)?;
-        let endpoint = world.cloud.create_endpoint(plan, now).map_err(refused)?;
-        Ok(reply::json_as(StatusCode::CREATED, &shown(&app, &endpoint)))
-    })
+    merge_template(world, &visit.account, &mut body)?;
+    let mut config = read_config(body)?;
+    for fault in visit.faults() {
+        match fault {
+            Fault::CutsName(limit) => config.name = config.name.chars().take(*limit).collect(),
+            Fault::AltersName => config.name = config.name.replace('-', "_"),
+            _ => {}
+        }
+    }
+    let (_, plan) = plan(config, &visit.account)?;
+    if visit.is_struck_by(&Fault::Duplicates) {
+        world.cloud.create_endpoint(plan.clone(), visit.now).map_err(refused)?;
+    }
+    let endpoint = world.cloud.create_endpoint(plan, visit.now).map_err(refused)?;
+    if visit.is_struck_by(&Fault::Ignores) {
+        world.cloud.delete_endpoint(&visit.account, &endpoint.id, visit.now).map_err(refused)?;
+    }
+    Ok(endpoint)
 }
 
 pub(super) async fn get(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
-) -> Answer {
-    app.with(|world, now| {
-        let endpoint = world.cloud.read_endpoint(&caller.account, &EndpointId::new(&id), now).map_err(not_found)?;
-        Ok(reply::ok(&shown(&app, endpoint)))
+) -> Response {
+    let addresses = app.clone();
+    app.visit(&caller, Operation::GetEndpoint, Some(&ComputeId::new(&id)), |world, visit| {
+        let id = EndpointId::new(&id);
+        let endpoint = world.cloud.read_endpoint(&visit.account, &id, visit.now).map_err(not_found)?;
+        Ok(reply::ok(&shown(&addresses, endpoint)))
     })
+    .await
 }
 
 pub(super) async fn patch(
@@ -340,44 +369,59 @@ pub(super) async fn patch(
     Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
     body: Bytes,
-) -> Answer {
-    let mut change: Map<String, Value> = shape::read(&body, &PATCH)?;
+) -> Response {
+    let change = shape::read::<Map<String, Value>>(&body, &PATCH);
+    let addresses = app.clone();
+    app.visit(&caller, Operation::UpdateEndpoint, Some(&ComputeId::new(&id)), |world, visit| {
+        let (account, id, now) = (&visit.account, EndpointId::new(&id), visit.now);
+        let plan = changed(world, visit, &id, change?)?;
+        if !visit.is_struck_by(&Fault::Ignores) {
+            world.cloud.change_endpoint(account, &id, now, |old| *old = plan).map_err(not_found)?;
+        }
+        let endpoint = world.cloud.read_endpoint(account, &id, now).map_err(not_found)?;
+        Ok(reply::ok(&shown(&addresses, endpoint)))
+    })
+    .await
+}
+
+/// What an endpoint would be after a change.
+fn changed(
+    world: &World,
+    visit: &Visit,
+    id: &EndpointId,
+    mut change: Map<String, Value>,
+) -> Result<EndpointPlan, Problem> {
     // What an endpoint is does not change: to name its type is one field too many.
     if change.contains_key("type") {
         return Err(Problem::unprocessable(vec!["$: additional properties 'type' not allowed".to_owned()]));
     }
-    app.with(|world, now| {
-        let (account, id) = (&caller.account, EndpointId::new(&id));
-        merge_template(world, account, &mut change)?;
-        let before = world.cloud.read_endpoint(account, &id, now).map_err(not_found)?.plan.notes.clone();
-        let mut whole = before.as_object().cloned().unwrap_or_default();
-        for family in ["gpu", "cpu"] {
-            if change.contains_key(family) && !whole.contains_key(family) {
-                return Err(Problem::bad_request("the compute family of an endpoint cannot be changed"));
-            }
+    merge_template(world, &visit.account, &mut change)?;
+    let before = world.cloud.read_endpoint(&visit.account, id, visit.now).map_err(not_found)?.plan.notes.clone();
+    let mut whole = before.as_object().cloned().unwrap_or_default();
+    for family in ["gpu", "cpu"] {
+        if change.contains_key(family) && !whole.contains_key(family) {
+            return Err(Problem::bad_request("the compute family of an endpoint cannot be changed"));
         }
-        if ["args", "cmd", "entrypoint"].iter().any(|name| change.contains_key(*name)) {
-            for name in ["args", "cmd", "entrypoint"] {
-                whole.remove(name);
-            }
+    }
+    if ["args", "cmd", "entrypoint"].iter().any(|name| change.contains_key(*name)) {
+        for name in ["args", "cmd", "entrypoint"] {
+            whole.remove(name);
         }
-        for (name, value) in change {
-            match (whole.get_mut(&name), value) {
-                // Pools named anew clear the exclusions; what else is nested is merged.
-                (Some(Value::Object(gpu)), Value::Object(new)) if name == "gpu" => {
-                    if new.contains_key("pools") {
-                        gpu.remove("excludedTypes");
-                    }
-                    gpu.extend(new);
+    }
+    for (name, value) in change {
+        match (whole.get_mut(&name), value) {
+            // Pools named anew clear the exclusions; what else is nested is merged.
+            (Some(Value::Object(gpu)), Value::Object(new)) if name == "gpu" => {
+                if new.contains_key("pools") {
+                    gpu.remove("excludedTypes");
                 }
-                (Some(Value::Object(old)), Value::Object(new)) if name == "workers" => old.extend(new),
-                (_, value) => drop(whole.insert(name, value)),
+                gpu.extend(new);
             }
+            (Some(Value::Object(old)), Value::Object(new)) if name == "workers" => old.extend(new),
+            (_, value) => drop(whole.insert(name, value)),
         }
-        let (_, plan) = plan(read_config(whole)?, account)?;
-        let changed = world.cloud.change_endpoint(account, &id, now, |old| *old = plan).map_err(not_found)?;
-        Ok(reply::ok(&shown(&app, &changed)))
-    })
+    }
+    plan(read_config(whole)?, &visit.account).map(|(_, plan)| plan)
 }
 
 pub(super) async fn delete(
@@ -389,7 +433,7 @@ pub(super) async fn delete(
         let id = EndpointId::new(&id);
         let endpoint = world.cloud.read_endpoint(&visit.account, &id, visit.now).map_err(not_found)?;
         let template = endpoint.plan.notes["templateId"].as_str().map(str::to_owned);
-        if !visit.is_struck_by(&crate::faults::Fault::Ignores) {
+        if !visit.is_struck_by(&Fault::Ignores) {
             world.cloud.delete_endpoint(&visit.account, &id, visit.now).map_err(not_found)?;
             // The template that it stood on goes with it.
             template.and_then(|template| world.shelf.templates.remove(&visit.account, &template));

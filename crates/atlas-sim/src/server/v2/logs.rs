@@ -10,16 +10,17 @@ use atlas_core::ComputeId;
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::{Path, RawQuery, State};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use bytes::Bytes;
 use futures_util::stream;
 use http::{HeaderMap, StatusCode};
 use serde_json::json;
 
-use super::super::app::App;
+use super::super::app::{App, World};
 use super::super::keys::Caller;
 use super::super::reply::{self, Problem};
 use super::order::refused;
+use crate::faults::Operation;
 
 /// How many lines there are at the most, and how many usually.
 const MOST: usize = 5000;
@@ -92,14 +93,18 @@ pub(super) async fn logs(
     headers: HeaderMap,
 ) -> Response {
     let id = ComputeId::new(id);
-    let begun = Wish::read(query.as_deref(), &headers).and_then(|wish| {
-        let lines = lines_of(&app, &caller.account, &id)?;
-        Ok((wish, lines))
-    });
-    let (wish, lines) = match begun {
-        Ok(begun) => begun,
-        Err(problem) => return problem.into_response(),
-    };
+    let wish = Wish::read(query.as_deref(), &headers);
+    let followed = app.clone();
+    app.visit(&caller, Operation::Logs, Some(&id), |world, visit| {
+        let wish = wish?;
+        let lines = lines_of(world, &visit.account, &id, visit.now)?;
+        Ok(told(followed, visit.account.clone(), id.clone(), wish, lines))
+    })
+    .await
+}
+
+/// What there is, and then what comes.
+fn told(app: App, account: String, id: ComputeId, wish: Wish, lines: Vec<Line>) -> Response {
     let seen = lines.len();
     let mut wanted: VecDeque<Line> = lines.into_iter().filter(|line| wish.wants(line)).collect();
     // Whoever resumes misses nothing.
@@ -110,14 +115,14 @@ pub(super) async fn logs(
     for line in &wanted {
         let _ = write!(first, "{}", line.event());
     }
-    let state = (app, caller.account, id, wish, seen, Some(first));
+    let state = (app, account, id, wish, seen, Some(first));
     let events = stream::unfold(state, |(app, account, id, wish, mut seen, first)| async move {
         if let Some(first) = first.filter(|first| !first.is_empty()) {
             return Some((Ok::<_, Infallible>(Bytes::from(first)), (app, account, id, wish, seen, None)));
         }
         loop {
             // The pod is gone: so is its log.
-            let lines = lines_of(&app, &account, &id).ok()?;
+            let lines = app.with(|world, now| lines_of(world, &account, &id, now)).ok()?;
             let fresh: String = lines.iter().skip(seen).filter(|line| wish.wants(line)).map(Line::event).collect();
             seen = lines.len();
             if !fresh.is_empty() {
@@ -132,19 +137,17 @@ pub(super) async fn logs(
     response
 }
 
-fn lines_of(app: &App, account: &str, id: &ComputeId) -> Result<Vec<Line>, Problem> {
-    app.with(|world, now| {
-        let machine = world.cloud.read(account, id, now).map_err(refused)?;
-        if machine.life.at(now).is_ending() {
-            return Err(Problem::not_found("pod"));
-        }
-        let text = String::from_utf8_lossy(&machine.log);
-        let lines = text.lines().enumerate().map(|(number, text)| {
-            // What the model itself writes is about the machine; the rest is its command's.
-            let source = if matches!(text, "created" | "stopped" | "started again") { "system" } else { "container" };
-            let at = machine.created_at.plus(Duration::from_millis(u64::try_from(number).unwrap_or(0)));
-            Line { source, at, number, text: text.to_owned() }
-        });
-        Ok(lines.collect())
-    })
+fn lines_of(world: &World, account: &str, id: &ComputeId, now: Timestamp) -> Result<Vec<Line>, Problem> {
+    let machine = world.cloud.read(account, id, now).map_err(refused)?;
+    if machine.life.at(now).is_ending() {
+        return Err(Problem::not_found("pod"));
+    }
+    let text = String::from_utf8_lossy(&machine.log);
+    let lines = text.lines().enumerate().map(|(number, text)| {
+        // What the model itself writes is about the machine; the rest is its command's.
+        let source = if matches!(text, "created" | "stopped" | "started again") { "system" } else { "container" };
+        let at = machine.created_at.plus(Duration::from_millis(u64::try_from(number).unwrap_or(0)));
+        Line { source, at, number, text: text.to_owned() }
+    });
+    Ok(lines.collect())
 }

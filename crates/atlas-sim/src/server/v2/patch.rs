@@ -19,7 +19,7 @@ use super::super::shape::{self, Field, Shape, at_least, many, may};
 use super::super::visit::Visit;
 use super::order::{MOUNTS, check_ports, refused};
 use super::pods::show;
-use crate::faults::Operation;
+use crate::faults::{Fault, Operation};
 use crate::model::Settings;
 
 /// The body.
@@ -71,8 +71,11 @@ pub(super) async fn patch(
 ) -> Response {
     let (timing, id) = (app.timing(), ComputeId::new(id));
     let change = shape::read::<Change>(&body, &PATCH);
-    app.visit(&caller, Operation::Get, Some(&id), |world, visit| {
-        apply(world, visit, &id, change?)?;
+    app.visit(&caller, Operation::Update, Some(&id), |world, visit| {
+        let change = change?;
+        if !visit.is_struck_by(&Fault::Ignores) {
+            apply(world, visit, &id, change)?;
+        }
         show(world, visit, &id, &timing)
     })
     .await

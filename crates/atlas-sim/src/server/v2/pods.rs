@@ -111,8 +111,9 @@ pub(super) async fn action(
     let operation = match action.as_ref().map(|action| action.action.as_str()) {
         Ok("start") => Operation::Start,
         Ok("terminate") => Operation::Terminate,
-        // A restart is a stop first; what nobody understands does nothing, and is struck as a read is.
+        Ok("restart") => Operation::Restart,
         Ok(_) => Operation::Stop,
+        // What nobody understands does nothing, and is struck as a read is.
         Err(_) => Operation::Get,
     };
     app.visit(&caller, operation, Some(&id), |world, visit| {

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use atlas_core::ComputeId;
 use axum::Extension;
 use axum::extract::{Path, RawQuery, State};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use bytes::Bytes;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
@@ -13,10 +14,11 @@ use serde_json::{Value, json};
 use super::super::app::App;
 use super::super::keys::Caller;
 use super::super::pods::{Command, Mounts};
-use super::super::reply::{self, Answer, Problem};
+use super::super::reply::{self, Problem};
 use super::super::shape::{self, Field, Shape, at_least, many, may, must};
 use super::order::PERSISTENT;
 use super::paging::Page;
+use crate::faults::{Fault, Operation};
 
 const VERSION: Shape = Shape::Version { clears: false };
 static MOUNTS: [Field; 1] = [may("persistent", Shape::Object(&PERSISTENT))];
@@ -108,24 +110,28 @@ pub(super) async fn list(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     RawQuery(query): RawQuery,
-) -> Answer {
-    let page = Page::read("templates", query.as_deref())?;
-    app.with(|world, _| {
-        let left = world.shelf.templates.before(&caller.account, page.before);
+) -> Response {
+    app.visit(&caller, Operation::ListTemplates, None, |world, visit| {
+        let page = Page::read("templates", query.as_deref())?;
+        let left = world.shelf.templates.before(&visit.account, page.before);
         let (templates, pagination) = page.cut("templates", left, |(number, _, _)| *number);
         let templates: Vec<_> = templates.into_iter().map(|(_, id, template)| shown(id, template)).collect();
         Ok(reply::ok(&json!({ "templates": templates, "pagination": pagination })))
     })
+    .await
 }
 
-pub(super) async fn create(State(app): State<App>, Extension(caller): Extension<Caller>, body: Bytes) -> Answer {
-    let template = checked(shape::read(&body, &CREATE)?)?;
-    app.with(|world, _| {
-        let id = world.new_id(10);
+pub(super) async fn create(State(app): State<App>, Extension(caller): Extension<Caller>, body: Bytes) -> Response {
+    let template = shape::read(&body, &CREATE).and_then(checked);
+    app.visit(&caller, Operation::CreateTemplate, None, |world, visit| {
+        let (template, id) = (template?, world.new_id(10));
         let answer = reply::json_as(StatusCode::CREATED, &shown(&id, &template));
-        world.shelf.templates.add(&caller.account, &id, template);
+        if !visit.is_struck_by(&Fault::Ignores) {
+            world.shelf.templates.add(&visit.account, &id, template);
+        }
         Ok(answer)
     })
+    .await
 }
 
 pub(super) async fn get(
@@ -133,10 +139,11 @@ pub(super) async fn get(
     Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
 ) -> Response {
-    app.with(|world, _| match world.shelf.templates.get(&caller.account, &id) {
-        Some(template) => reply::ok(&shown(&id, template)),
-        None => Problem::not_found("template").into_response(),
+    app.visit(&caller, Operation::GetTemplate, Some(&ComputeId::new(&id)), |world, visit| {
+        let template = world.shelf.templates.get(&visit.account, &id);
+        template.map(|template| reply::ok(&shown(&id, template))).ok_or_else(|| Problem::not_found("template"))
     })
+    .await
 }
 
 pub(super) async fn patch(
@@ -144,38 +151,50 @@ pub(super) async fn patch(
     Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
     body: Bytes,
-) -> Answer {
-    let change: Value = shape::read(&body, &PATCH)?;
-    app.with(|world, _| {
-        let template = world.shelf.templates.get_mut(&caller.account, &id);
+) -> Response {
+    let change = shape::read::<Value>(&body, &PATCH);
+    app.visit(&caller, Operation::UpdateTemplate, Some(&ComputeId::new(&id)), |world, visit| {
+        let change = change?;
+        let template = world.shelf.templates.get_mut(&visit.account, &id);
         let template = template.ok_or_else(|| Problem::not_found("template"))?;
-        let mut value = serde_json::to_value(&*template).unwrap_or_default();
-        let names_command = ["args", "cmd", "entrypoint"].iter().any(|name| change.get(name).is_some());
-        if let (Value::Object(whole), Value::Object(change)) = (&mut value, change) {
-            if names_command {
-                for name in ["args", "cmd", "entrypoint"] {
-                    whole.remove(name);
-                }
-            }
-            whole.extend(change);
+        let changed = changed(template, change)?;
+        let answer = reply::ok(&shown(&id, &changed));
+        if !visit.is_struck_by(&Fault::Ignores) {
+            *template = changed;
         }
-        let changed =
-            serde_json::from_value(value).map_err(|error| Problem::unprocessable(vec![format!("$: {error}")]))?;
-        *template = checked(changed)?;
-        Ok(reply::ok(&shown(&id, template)))
+        Ok(answer)
     })
+    .await
+}
+
+fn changed(template: &Template, change: Value) -> Result<Template, Problem> {
+    let mut value = serde_json::to_value(template).unwrap_or_default();
+    let names_command = ["args", "cmd", "entrypoint"].iter().any(|name| change.get(name).is_some());
+    if let (Value::Object(whole), Value::Object(change)) = (&mut value, change) {
+        if names_command {
+            for name in ["args", "cmd", "entrypoint"] {
+                whole.remove(name);
+            }
+        }
+        whole.extend(change);
+    }
+    checked(serde_json::from_value(value).map_err(|error| Problem::unprocessable(vec![format!("$: {error}")]))?)
 }
 
 pub(super) async fn delete(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
-) -> Answer {
-    app.with(|world, now| {
-        if world.is_template_used(&caller.account, &id, now) {
+) -> Response {
+    app.visit(&caller, Operation::DeleteTemplate, Some(&ComputeId::new(&id)), |world, visit| {
+        if world.is_template_used(&visit.account, &id, visit.now) {
             return Err(Problem::bad_request("template is in use by an endpoint"));
         }
-        let removed = world.shelf.templates.remove(&caller.account, &id);
-        removed.map(|_| reply::no_content()).ok_or_else(|| Problem::not_found("template"))
+        world.shelf.templates.get(&visit.account, &id).ok_or_else(|| Problem::not_found("template"))?;
+        if !visit.is_struck_by(&Fault::Ignores) {
+            world.shelf.templates.remove(&visit.account, &id);
+        }
+        Ok(reply::no_content())
     })
+    .await
 }

@@ -1,9 +1,10 @@
 //! An endpoint's workers, their logs, and its releases.
 
-use atlas_core::EndpointId;
+use atlas_core::{ComputeId, EndpointId};
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::{Path, RawQuery, State};
+use axum::response::Response;
 use http::StatusCode;
 use serde_json::{Value, json};
 
@@ -11,15 +12,17 @@ use super::super::app::App;
 use super::super::keys::Caller;
 use super::super::reply::{self, Answer, Problem};
 use super::paging::{Page, Pagination};
+use crate::faults::Operation;
 use crate::model::{Hold, WorkerState};
 
 pub(super) async fn list(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
-) -> Answer {
-    app.with(|world, now| {
-        let (account, id, unknown) = (&caller.account, EndpointId::new(&id), |_| Problem::not_found("endpoint"));
+) -> Response {
+    app.visit(&caller, Operation::EndpointWorkers, Some(&ComputeId::new(&id)), |world, visit| {
+        let now = visit.now;
+        let (account, id, unknown) = (&visit.account, EndpointId::new(&id), |_| Problem::not_found("endpoint"));
         let endpoint = world.cloud.read_endpoint(account, &id, now).map_err(unknown)?;
         let health = world.cloud.health(account, &id, now).map_err(unknown)?;
         let held = endpoint.held(now);
@@ -61,6 +64,7 @@ pub(super) async fn list(
             "endpointVersion": endpoint.version,
         })))
     })
+    .await
 }
 
 /// The one release that there is: an endpoint's history is not kept.

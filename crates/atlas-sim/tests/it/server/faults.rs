@@ -93,6 +93,107 @@ async fn s9_4_a_create_may_stay_invisible_and_a_delete_may_be_ignored() {
     assert_eq!(cloud.status(&id).await, "RUNNING");
 }
 
+/// Each call that a client of RunPod can make, and the operation under which a fault strikes it.
+#[tokio::test]
+async fn s9_4_every_call_can_be_struck() {
+    let cloud = Cloud::start().await;
+    let endpoint = cloud.running.endpoint_id();
+    let pod = cloud.rent(&pod()).await;
+    let made = async |path: &str, body| cloud.post(path, &body).await.json()["id"].as_str().unwrap().to_owned();
+    let template = made("/v2/templates", json!({ "name": "t", "image": "i:1" })).await;
+    let registry = made("/v2/registries", json!({ "name": "r", "username": "u", "password": "p" })).await;
+    let job = made(&format!("/rt/v2/{endpoint}/run"), json!({ "input": { "fail": "no" } })).await;
+    let order = json!({
+        "name": "e", "image": "i:1", "type": "QUEUE", "gpu": { "pools": ["ADA_24"] },
+        "scaling": { "type": "REQUEST_COUNT", "requestCount": 1 },
+    });
+    let (post, patch, get, delete) = (Method::POST, Method::PATCH, Method::GET, Method::DELETE);
+    let of_pod = |rest: &str| format!("/v2/pods/{pod}{rest}");
+    let of_endpoint = |rest: &str| format!("/v2/serverless/{endpoint}{rest}");
+    let at_runtime = |rest: &str| format!("/rt/v2/{endpoint}/{rest}");
+    let table = [
+        ("restart", &post, of_pod("/action"), json!({ "action": "restart" })),
+        ("update", &patch, of_pod(""), json!({ "name": "two" })),
+        ("list_gpu_types", &get, "/v2/catalog/gpus".to_owned(), json!(null)),
+        ("list_gpu_types", &get, "/v2/catalog/gpus/NVIDIA%20L4".to_owned(), json!(null)),
+        ("list_cpu_types", &get, "/v2/catalog/cpus".to_owned(), json!(null)),
+        ("list_data_centers", &get, "/v2/catalog/datacenters".to_owned(), json!(null)),
+        ("retry_job", &post, at_runtime(&format!("retry/{job}")), json!({})),
+        ("endpoint_health", &get, at_runtime("health"), json!(null)),
+        ("purge_queue", &post, at_runtime("purge-queue"), json!({})),
+        ("create_endpoint", &post, "/v2/serverless".to_owned(), order),
+        ("get_endpoint", &get, of_endpoint(""), json!(null)),
+        ("update_endpoint", &patch, of_endpoint(""), json!({ "workers": { "max": 4 } })),
+        ("endpoint_workers", &get, of_endpoint("/workers"), json!(null)),
+        ("create_template", &post, "/v2/templates".to_owned(), json!({ "name": "u", "image": "i:1" })),
+        ("get_template", &get, format!("/v2/templates/{template}"), json!(null)),
+        ("list_templates", &get, "/v2/templates".to_owned(), json!(null)),
+        ("update_template", &patch, format!("/v2/templates/{template}"), json!({ "image": "i:2" })),
+        ("delete_template", &delete, format!("/v2/templates/{template}"), json!(null)),
+        (
+            "create_registry",
+            &post,
+            "/v2/registries".to_owned(),
+            json!({ "name": "s", "username": "u", "password": "p" }),
+        ),
+        ("get_registry", &get, format!("/v2/registries/{registry}"), json!(null)),
+        ("list_registries", &get, "/v2/registries".to_owned(), json!(null)),
+        ("delete_registry", &delete, format!("/v2/registries/{registry}"), json!(null)),
+        ("billing_history", &get, "/v2/billing/pods".to_owned(), json!(null)),
+        ("billing_history", &get, "/v2/billing".to_owned(), json!(null)),
+        ("logs", &get, of_pod("/logs"), json!(null)),
+    ];
+    for (operation, method, path, body) in table {
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        cloud.inject(&json!({ "operation": operation, "fault": "errs" })).await;
+        let struck = cloud.try_call(method.clone(), &path, body.clone()).await.unwrap();
+        assert_eq!(struck.status, 500, "{operation}: {struck:?}");
+        // A log has no end.
+        if operation != "logs" {
+            let after = cloud.try_call(method.clone(), &path, body).await.unwrap();
+            assert!((200..300).contains(&after.status), "{operation} is left struck: {after:?}");
+        }
+    }
+    let balance = json!({ "query": "{ myself { clientBalance } }" });
+    let ask = async || cloud.post("/graphql", &balance).await.text;
+    for (fault, text) in [("errs", "INTERNAL_SERVER_ERROR"), ("garbles", r#"{"id":"ab"#), ("html-page", "<html>")] {
+        cloud.inject(&json!({ "operation": "balance", "fault": fault })).await;
+        let struck = ask().await;
+        assert!(struck.contains(text), "{fault}: {struck}");
+        let after = ask().await;
+        assert!(after.contains("clientBalance"), "{fault} is left: {after}");
+    }
+}
+
+#[tokio::test]
+async fn s9_4_an_answer_may_be_spoilt_on_its_way() {
+    let cloud = Cloud::start().await;
+    for (fault, status, rents) in
+        [("cut-body", None, 1), ("html-page", Some(200), 2), ("html-gateway-timeout", Some(504), 3)]
+    {
+        cloud.inject(&json!({ "operation": "spawn", "fault": fault })).await;
+        let answer = cloud.try_call(Method::POST, "/v2/pods", pod().to_string()).await;
+        assert_eq!(answer.as_ref().map(|answer| answer.status), status, "{fault}");
+        assert!(answer.is_none_or(|answer| answer.header("content-type").starts_with("text/html")), "{fault}");
+        assert_eq!(cloud.running.ledger().open().count(), rents, "{fault}: the cloud acted");
+    }
+}
+
+#[tokio::test]
+async fn s9_4_a_volume_can_hide() {
+    let cloud = Cloud::start().await;
+    let wish = json!({ "name": "data", "size": 10, "dataCenter": "EU-RO-1" });
+    let id = cloud.post("/v2/network-volumes", &wish).await.json()["id"].as_str().unwrap().to_owned();
+    let path = format!("/v2/network-volumes/{id}");
+    for (operation, path) in [("get_volume", path.as_str()), ("list_volumes", "/v2/network-volumes")] {
+        cloud.inject(&json!({ "operation": operation, "fault": "hides", "span": "10s" })).await;
+        let hidden = cloud.get(path).await;
+        assert!(!hidden.text.contains(&id), "{operation}: {hidden:?}");
+        cloud.advance(10);
+        assert!(cloud.get(path).await.text.contains(&id), "{operation}");
+    }
+}
+
 #[tokio::test]
 async fn s9_4_capacity_is_short_by_gpu_data_center_and_cloud() {
     let cloud = Cloud::start().await;
