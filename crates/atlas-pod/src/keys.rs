@@ -1,6 +1,10 @@
 //! A machine's keys, as its environment holds them, and the guard that they ask for.
 
-use atlas_auth::{DEFAULT_KEY_ID, GuardLayer, PRESHARED_KEY_ENV, SIGNING_KEY_ENV, Secret, TokenHash, UrlVerifier};
+use std::sync::Arc;
+
+use atlas_auth::{
+    Clock, DEFAULT_KEY_ID, GuardLayer, PRESHARED_KEY_ENV, SIGNING_KEY_ENV, Secret, SystemClock, TokenHash, UrlVerifier,
+};
 
 /// The keys of a machine; there is at least one.
 #[derive(Debug, Clone)]
@@ -20,9 +24,17 @@ impl PodKeys {
     /// The guard that stands before the machine's http ports, which the world knows by this origin. An error says which
     /// key is of no use.
     pub fn guard(&self, public_origin: &str) -> Result<GuardLayer, String> {
+        self.guard_by(public_origin, Arc::new(SystemClock))
+    }
+
+    /// The same, where signed URLs expire by another clock than the system's.
+    pub fn guard_by(&self, public_origin: &str, clock: Arc<dyn Clock>) -> Result<GuardLayer, String> {
         // The command sees the credential, as it would on a cloud where nobody stands before it; it has the key anyway.
-        let mut builder =
-            GuardLayer::builder().public_origin(public_origin).allow_any_origin().forward_credentials(true);
+        let mut builder = GuardLayer::builder()
+            .public_origin(public_origin)
+            .allow_any_origin()
+            .forward_credentials(true)
+            .clock(clock);
         if let Some(bearer) = &self.bearer {
             builder = builder.bearer(TokenHash::of(bearer.expose()));
         }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use atlas_auth::{Entropy, SeededEntropy, SystemClock, Timestamp};
+use atlas_auth::{Entropy, SeededEntropy, Timestamp};
 use atlas_core::Money;
 use tokio::sync::Notify;
 
@@ -79,7 +79,7 @@ impl World {
     pub(super) fn new(setup: &Setup) -> Self {
         let mut keys = Keys::default();
         keys.add(&setup.api_key, MAIN, Reach::All);
-        let time = Time::new(Arc::new(SystemClock), setup.pace);
+        let time = Time::new(Arc::clone(&setup.outside), setup.pace);
         let mut world = Self {
             cloud: Cloud::new(setup.timing.settings(), setup.seed),
             pods: BTreeMap::new(),

@@ -1,16 +1,20 @@
-//! The socket: accepts, serves, and closes the connection where an answer shall not come.
+//! Connections: accepts them or makes them in memory, serves, and closes one where an answer shall not come.
 
-use std::convert::Infallible;
+use std::future::pending;
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use http::Request;
+use bytes::Bytes;
+use http::header::HOST;
+use http::{HeaderValue, Request, Response, Uri};
+use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tower::ServiceExt;
@@ -22,6 +26,82 @@ use super::reply::HangUp;
 /// When no connection can be accepted (no descriptors left, say), asking again at once would only burn a processor.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
+/// How much a connection in memory holds: as much as a socket would.
+const IN_MEMORY: usize = 64 * 1024;
+
+/// What every connection is served by. Clones are the same.
+#[derive(Debug, Clone)]
+pub(super) struct Service {
+    app: App,
+    router: Router,
+}
+
+impl Service {
+    pub(super) fn new(app: &App, router: Router) -> Self {
+        Self { app: app.clone(), router }
+    }
+
+    async fn answer(self, request: Request<Incoming>) -> io::Result<axum::response::Response> {
+        let request = request.map(Body::new);
+        // A pod's own host name leads to it, whatever the path; see `proxy`.
+        let response = match proxy::by_host(&self.app, &request) {
+            Some(door) => proxy::pass(&self.app, door, request).await,
+            None => self.router.oneshot(request).await.unwrap_or_else(|never| match never {}),
+        };
+        // To fail is how a service tells hyper to close the connection without an answer.
+        if response.extensions().get::<HangUp>().is_some() {
+            return Err(io::Error::from(io::ErrorKind::ConnectionAborted));
+        }
+        Ok(response)
+    }
+
+    /// Serves one connection until it ends.
+    async fn connection(self, stream: impl AsyncRead + AsyncWrite + Unpin + 'static) {
+        let mut protocol = hyper::server::conn::http1::Builder::new();
+        protocol.timer(TokioTimer::new());
+        let service = service_fn(move |request: Request<Incoming>| self.clone().answer(request));
+        // A client that broke off is its own affair.
+        let _ = protocol.serve_connection(TokioIo::new(stream), service).await;
+    }
+
+    /// Asks once, through a connection in memory that nobody else has.
+    pub(super) async fn ask(&self, request: Request<Bytes>) -> io::Result<Response<Bytes>> {
+        let (near, far) = tokio::io::duplex(IN_MEMORY);
+        let (mut sender, ours) =
+            hyper::client::conn::http1::handshake(TokioIo::new(near)).await.map_err(io::Error::other)?;
+        let asking = async {
+            let answer =
+                sender.send_request(in_origin_form(request)?.map(Full::new)).await.map_err(io::Error::other)?;
+            let (head, body) = answer.into_parts();
+            let body = body.collect().await.map_err(io::Error::other)?;
+            Ok(Response::from_parts(head, body.to_bytes()))
+        };
+        let both_ends = async {
+            let _ = tokio::join!(ours, self.clone().connection(far));
+            pending().await
+        };
+        tokio::select! {
+            biased;
+            answer = asking => answer,
+            never = both_ends => never,
+        }
+    }
+}
+
+/// As a request stands on a connection: the path alone, and the host in a header.
+fn in_origin_form(request: Request<Bytes>) -> io::Result<Request<Bytes>> {
+    let (mut head, body) = request.into_parts();
+    if let Some(authority) = head.uri.authority()
+        && !head.headers.contains_key(HOST)
+    {
+        let host = HeaderValue::from_str(authority.as_str()).map_err(io::Error::other)?;
+        head.headers.insert(HOST, host);
+    }
+    let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
+    head.uri = target.parse::<Uri>().map_err(io::Error::other)?;
+    Ok(Request::from_parts(head, body))
+}
+
 /// Binds, so that whoever is told the address finds it answering.
 pub(super) async fn bind(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
     let listener = TcpListener::bind(address).await?;
@@ -30,9 +110,7 @@ pub(super) async fn bind(address: SocketAddr) -> io::Result<(TcpListener, Socket
 }
 
 /// Serves until dropped, which also ends the connections.
-pub(super) async fn serve(listener: TcpListener, app: App, router: Router) -> Infallible {
-    let mut protocol = hyper::server::conn::http1::Builder::new();
-    protocol.timer(TokioTimer::new());
+pub(super) async fn serve(listener: TcpListener, service: Service) {
     let mut connections = JoinSet::new();
     loop {
         let Ok((stream, _)) = listener.accept().await else {
@@ -40,28 +118,7 @@ pub(super) async fn serve(listener: TcpListener, app: App, router: Router) -> In
             continue;
         };
         let _ = stream.set_nodelay(true);
-        let (app, router) = (app.clone(), router.clone());
-        let service = service_fn(move |request: Request<Incoming>| {
-            let (app, router) = (app.clone(), router.clone());
-            let request = request.map(Body::new);
-            async move {
-                // A pod's own host name leads to it, whatever the path; see `proxy`.
-                let response = match proxy::by_host(&app, &request) {
-                    Some(door) => proxy::pass(&app, door, request).await,
-                    None => router.oneshot(request).await.unwrap_or_else(|never| match never {}),
-                };
-                // To fail is how a service tells hyper to close the connection without an answer.
-                if response.extensions().get::<HangUp>().is_some() {
-                    return Err(io::Error::from(io::ErrorKind::ConnectionAborted));
-                }
-                Ok(response)
-            }
-        });
-        let connection = protocol.serve_connection(TokioIo::new(stream), service);
-        connections.spawn(async move {
-            // A client that broke off is its own affair.
-            let _ = connection.await;
-        });
+        connections.spawn(service.clone().connection(stream));
         while connections.try_join_next().is_some() {}
     }
 }

@@ -48,8 +48,12 @@ mod visit;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
+use atlas_auth::{Clock, SystemClock};
+use bytes::Bytes;
+use http::{Request, Response};
 use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
@@ -73,6 +77,7 @@ const API_KEY: &str = "rpa_SIMULATED0000000000000000000000000000000";
 pub(crate) struct Setup {
     seed: u64,
     pace: Pace,
+    outside: Arc<dyn Clock>,
     script: Script,
     // not a secret: it opens a simulated cloud alone
     api_key: String,
@@ -102,6 +107,7 @@ impl Server {
         let setup = Setup {
             seed: 0,
             pace: Pace::Real,
+            outside: Arc::new(SystemClock),
             script: Script::new(),
             api_key: API_KEY.to_owned(),
             timing: Timing::default(),
@@ -132,6 +138,13 @@ impl Server {
     /// Which clock the clouds follow; the admin API may change it.
     pub fn clock(mut self, pace: Pace) -> Self {
         self.setup.pace = pace;
+        self
+    }
+
+    /// The clock outside, which [`Pace::Real`] follows; the system's unless set. Under one that follows paused time the
+    /// clouds' hours pass as fast as those of their callers.
+    pub fn outside(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.setup.outside = clock;
         self
     }
 
@@ -171,11 +184,11 @@ impl Server {
             .merge(graphql::router(&app))
             .merge(retired::router());
         let mut tasks = JoinSet::new();
-        let served = app.clone();
-        tasks.spawn(async move { match listen::serve(listener, served, router).await {} });
+        let service = listen::Service::new(&app, router);
+        tasks.spawn(listen::serve(listener, service.clone()));
         let delivering = app.clone();
         tasks.spawn(async move { match runtime::deliver(delivering).await {} });
-        Ok(Running { app, address, tasks })
+        Ok(Running { app, address, service, tasks })
     }
 }
 
@@ -184,6 +197,7 @@ impl Server {
 pub struct Running {
     app: App,
     address: SocketAddr,
+    service: listen::Service,
     tasks: JoinSet<()>,
 }
 
@@ -269,6 +283,15 @@ impl Running {
     /// Adds a key: whose account it opens, and how far it reaches.
     pub fn add_key(&self, key: &str, account: &str, reach: Reach) {
         self.app.with(|world, _| world.keys.add(key, account, reach));
+    }
+
+    /// Asks as over a socket, through a connection in memory of its own: the same bytes of HTTP, and no time of the
+    /// operating system. Under paused time a whole history of calls is one of its seed alone.
+    ///
+    /// Whatever host the address names, this server answers. An error says that the connection broke before an answer
+    /// came; who drops the future hangs up.
+    pub async fn ask(&self, request: Request<Bytes>) -> io::Result<Response<Bytes>> {
+        self.service.ask(request).await
     }
 
     /// Ends it, and with it every connection.

@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use atlas_auth::Timestamp;
 use atlas_core::{ComputeId, Protocol};
 use atlas_pod::{AnswerBody, BuiltIn, PodKeys};
 use axum::Router;
@@ -27,6 +28,7 @@ use tower::{Layer, ServiceExt, service_fn};
 
 use super::app::{App, World};
 use super::reply;
+use crate::ManualClock;
 use crate::model::{Machine, Serial};
 
 /// One port of one pod.
@@ -58,7 +60,7 @@ enum Behind {
     /// It does not listen yet, or no more.
     Silence,
     /// A pod that answers, with its keys and how it answers.
-    Pod { serial: Serial, keys: Option<PodKeys>, status: Option<u16>, thinks_for: Duration },
+    Pod { serial: Serial, keys: Option<PodKeys>, hour: Timestamp, status: Option<u16>, thinks_for: Duration },
 }
 
 /// The routes by path.
@@ -107,9 +109,9 @@ pub(super) async fn pass(app: &App, door: Door, request: Request<Body>) -> Respo
             let timeout = StatusCode::from_u16(524).unwrap_or(StatusCode::GATEWAY_TIMEOUT);
             reply::page(timeout, "A timeout occurred")
         }
-        Behind::Pod { serial, keys, status, thinks_for } => {
+        Behind::Pod { serial, keys, hour, status, thinks_for } => {
             let service = app.doors().service(serial, &door.id);
-            let mut response = guarded(&service, keys, &door, request).await;
+            let mut response = guarded(&service, keys, hour, &door, request).await;
             if let Some(status) = status.and_then(|status| StatusCode::from_u16(status).ok())
                 && response.status() != StatusCode::UNAUTHORIZED
                 && response.status() != StatusCode::FORBIDDEN
@@ -123,8 +125,14 @@ pub(super) async fn pass(app: &App, door: Door, request: Request<Body>) -> Respo
 }
 
 /// The service behind the guard that its keys ask for. The guard sees the whole address, since that is what was signed;
-/// the service sees its own path.
-async fn guarded(service: &Arc<BuiltIn>, keys: Option<PodKeys>, door: &Door, request: Request<Body>) -> Response {
+/// the service sees its own path. Signed addresses expire by the cloud's clock, which is the pod's.
+async fn guarded(
+    service: &Arc<BuiltIn>,
+    keys: Option<PodKeys>,
+    hour: Timestamp,
+    door: &Door,
+    request: Request<Body>,
+) -> Response {
     let host = request.headers().get(HOST).and_then(|host| host.to_str().ok()).unwrap_or("127.0.0.1").to_owned();
     let (service, door) = (Arc::clone(service), door.clone());
     let inner = service_fn(move |mut request: Request<Body>| {
@@ -140,7 +148,7 @@ async fn guarded(service: &Arc<BuiltIn>, keys: Option<PodKeys>, door: &Door, req
     });
     let answer: Result<Response<AnswerBody<Body>>, std::convert::Infallible> = match keys {
         None => inner.oneshot(request).await,
-        Some(keys) => match keys.guard(&format!("http://{host}")) {
+        Some(keys) => match keys.guard_by(&format!("http://{host}"), Arc::new(ManualClock::at(hour))) {
             Ok(guard) => guard.layer(inner).oneshot(request).await,
             // As with a real pod: one whose key is of no use does not come up.
             Err(_) => return reply::page(StatusCode::BAD_GATEWAY, "Bad Gateway"),
@@ -159,7 +167,7 @@ fn strip<'a>(path: &'a str, door: &Door) -> &'a str {
     }
 }
 
-fn behind(world: &World, door: &Door, path: &str, now: atlas_auth::Timestamp) -> Behind {
+fn behind(world: &World, door: &Door, path: &str, now: Timestamp) -> Behind {
     let Some(machine) = world.cloud.machine(&door.id).filter(|machine| machine.is_live(now)) else {
         return Behind::Nobody;
     };
@@ -172,6 +180,7 @@ fn behind(world: &World, door: &Door, path: &str, now: atlas_auth::Timestamp) ->
     Behind::Pod {
         serial: machine.serial,
         keys: keys(machine),
+        hour: now,
         status: answers(machine, path),
         thinks_for: pod.thinks_for,
     }

@@ -6,6 +6,7 @@ mod faults;
 mod graphql;
 mod life;
 mod many;
+mod memory;
 mod proxy;
 mod resources;
 mod runtime;
