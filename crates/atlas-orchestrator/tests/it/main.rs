@@ -17,4 +17,5 @@ mod ownership;
 mod promises;
 mod scale;
 mod secrets;
+mod traits;
 mod world;
