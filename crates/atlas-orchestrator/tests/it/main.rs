@@ -15,6 +15,7 @@ mod loss;
 mod mortal;
 mod ownership;
 mod promises;
+mod reads;
 mod scale;
 mod secrets;
 mod traits;
