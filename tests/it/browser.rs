@@ -9,8 +9,8 @@ use serde_json::Value;
 
 use crate::backend::Backend;
 
-/// How long a page may take to open. A machine that broke in mid-create is doubted for over a minute before another is rented.
-const OPENS: Duration = Duration::from_secs(150);
+/// How long a page may take to open. After a machine that broke in mid-create another one is rented seconds later.
+const OPENS: Duration = Duration::from_secs(45);
 
 /// Where a user's machine is, and with what it opens.
 #[derive(Debug, Clone, PartialEq)]

@@ -144,7 +144,7 @@ fn purpose(compute: &Compute) -> &'static str {
     match compute.mark.as_ref().map(|mark| mark.token.kind()) {
         Some(TokenKind::Session) => "session",
         Some(TokenKind::Plain) => "plain",
-        Some(TokenKind::Pool | TokenKind::Task) => "newer atlas",
+        Some(_) => "newer atlas",
         None => "foreign",
     }
 }

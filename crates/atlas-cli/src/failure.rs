@@ -48,13 +48,6 @@ impl Kind {
     pub(crate) const fn exit(self) -> u8 {
         match self {
             Self::NobodyReads => 0,
-            Self::Library(
-                ErrorKind::Provider
-                | ErrorKind::Transport
-                | ErrorKind::Unknown
-                | ErrorKind::Conflict
-                | ErrorKind::Decode,
-            ) => 1,
             Self::Library(ErrorKind::Validation) | Self::Config => 2,
             Self::Library(ErrorKind::NotFound) => 3,
             Self::Library(ErrorKind::Unauthorized | ErrorKind::Forbidden) => 4,
@@ -63,6 +56,8 @@ impl Kind {
             Self::Library(ErrorKind::Timeout) => 7,
             Self::Library(ErrorKind::RateLimited) => 8,
             Self::Library(ErrorKind::Quota) => 9,
+            // A provider's own trouble, and kinds that a later version may know.
+            Self::Library(_) => 1,
             Self::StoreHeld => 10,
             Self::Interrupted => 130,
         }

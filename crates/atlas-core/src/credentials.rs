@@ -15,6 +15,7 @@ use crate::{Error, Result, SpawnToken};
 /// How a machine shall know its user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Auth {
     /// Not at all: whoever has the address may talk to it.
     #[default]

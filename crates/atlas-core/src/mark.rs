@@ -92,6 +92,7 @@ impl Installation {
 
 /// What a token was made for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
 pub enum TokenKind {
     /// A machine of a session.
     Session,

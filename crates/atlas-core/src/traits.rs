@@ -20,15 +20,17 @@ pub struct Traits {
     #[serde(serialize_with = "crate::duration::serialize")]
     pub settle_window: Duration,
     /// Whether the cloud refuses a second live machine of the same name, so that the same create sent again
-    /// makes no second one. Nothing in this version sends one again.
+    /// makes no second one. Nothing in this version sends one again; that a name is taken is understood as the work of
+    /// whoever forwarded the create twice, for no two creates have the same name.
     pub unique_names: bool,
     /// What proves that a machine is gone.
     pub gone: GoneRule,
     /// Whether a stopped machine is billed.
     pub stopped_bills: Billing,
-    /// How many machines may be asked for within which time; `None` for no known limit.
+    /// How many machines may be asked for within which time; `None` for no known limit. Sessions wait for their turn.
     pub launch_pace: Option<Pace>,
-    /// Whether the cloud may move a machine to a new id while it lives.
+    /// Whether the cloud may move a machine to a new id while it lives: then it is gone only if a search for its mark finds
+    /// it under no other, and is counted as the same machine under the new one.
     pub migrates: bool,
     /// The longest machine name that the cloud keeps whole.
     pub name_limit: usize,

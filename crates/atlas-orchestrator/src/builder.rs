@@ -183,6 +183,7 @@ impl OrchestratorBuilder {
             accounts,
             default_provider: atlas.config().default_provider.clone(),
             joined,
+            atlas: Arc::new(atlas),
         }));
         let orchestrator = Orchestrator::new(inner.clone());
         drive::search_at_once(&inner, &unanswered).await;

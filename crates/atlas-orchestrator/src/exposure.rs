@@ -2,15 +2,16 @@
 //! sessions.
 
 use atlas_auth::Timestamp;
-use atlas_core::{Money, ProviderId};
+use atlas_core::{Capability, Money, ProviderId};
 use serde::Serialize;
+use serde_json::Value;
 
-use crate::books::read_rental;
+use crate::books::{Read, read_rental};
 use crate::inner::{AccountState, Inner};
 use crate::reaper::{SightingKind, sightings};
-use crate::rental::{Holder, RentalPhase};
-use crate::store::{Cursor, Kind, Range};
-use crate::{Orchestrator, Result};
+use crate::rental::{Holder, Power, RentalPhase};
+use crate::store::{Cursor, Kind, Range, Row};
+use crate::{Error, Orchestrator, Result};
 
 /// What bills without a proven live user.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -57,6 +58,9 @@ pub enum Why {
     },
     /// It is held, and its cloud does not find it, or says that it is over: not believed yet.
     Missing,
+    /// It is held and stopped, though nobody here stopped it, and its cloud cannot be told to start it: its session ends when
+    /// it goes idle.
+    Stopped,
     /// It is held, and its account cannot be used, or says nothing about it that counts.
     Unreachable {
         /// What is wrong with the account, or what it said last.
@@ -66,7 +70,8 @@ pub enum Why {
     Alien,
     /// A machine of ours that nobody holds, seen once.
     Stray,
-    /// A row that this version cannot read.
+    /// A row of the store, or a record of a one-off spawn, that this version cannot read. It was left untouched, and what
+    /// can be made out of it is told.
     Unreadable {
         /// What is wrong with it.
         error: String,
@@ -87,8 +92,13 @@ impl Orchestrator {
         let inner = &*self.inner;
         let mut items = accounts(inner);
         rentals(inner, &mut items).await?;
-        for sighting in sightings(inner).await? {
-            let sighting = sighting.record;
+        items.extend(one_off(inner).await);
+        let sightings = sightings(inner).await?;
+        for row in sightings.unreadable {
+            let error = Error::Unreadable { row: row.key.to_string(), why: "it is no sighting".to_owned() };
+            items.push(unreadable(&row, &error));
+        }
+        for Read { record: sighting, .. } in sightings.known {
             items.push(Exposed {
                 what: sighting.name.unwrap_or_else(|| "a machine".to_owned()),
                 provider: Some(sighting.provider),
@@ -147,23 +157,59 @@ async fn rentals(inner: &Inner, items: &mut Vec<Exposed>) -> Result<()> {
     }
 }
 
-fn unreadable(row: &crate::store::Row, error: &crate::Error) -> Exposed {
+/// Records of one-off spawns that cannot be read: each may stand for a machine of which nobody else knows.
+async fn one_off(inner: &Inner) -> Vec<Exposed> {
+    let atlas = inner.atlas.clone();
+    let read = tokio::task::spawn_blocking(move || atlas.unreadable()).await;
+    match read {
+        Ok(Ok(unreadable)) => unreadable
+            .into_iter()
+            .map(|record| Exposed {
+                what: format!("a one-off spawn recorded in {}", record.path.display()),
+                provider: record.provider,
+                compute: record.compute.map(|compute| compute.to_string()),
+                cost_per_hour: record.price,
+                ..nothing(Why::Unreadable { error: record.error.to_string() })
+            })
+            .collect(),
+        Ok(Err(error)) => vec![unread_records(&error)],
+        Err(error) => vec![unread_records(&error)],
+    }
+}
+
+fn unread_records(error: &dyn std::fmt::Display) -> Exposed {
+    let why = Why::Unreadable { error: error.to_string() };
+    Exposed { what: "the records of one-off spawns".to_owned(), ..nothing(why) }
+}
+
+/// A row that cannot be read, with what can be made out of it all the same.
+fn unreadable(row: &Row, error: &Error) -> Exposed {
+    let body: Value = serde_json::from_slice(&row.body).unwrap_or_default();
+    let part = |pointer: &str| body.pointer(pointer).cloned();
+    let price = part("/accrual/rate").or_else(|| part("/cost_per_hour"));
+    let since = part("/opened_at").or_else(|| part("/first_seen"));
     Exposed {
         what: row.key.to_string(),
         provider: row.account.as_deref().and_then(|account| ProviderId::parse(account).ok()),
+        compute: part("/compute").and_then(|id| id.as_str().map(str::to_owned)),
+        since: since.and_then(|since| serde_json::from_value(since).ok()),
+        // Nothing may be a price that was not known yet.
+        cost_per_hour: price
+            .and_then(|price| serde_json::from_value(price).ok())
+            .filter(|price: &Money| *price > Money::ZERO),
         ..nothing(Why::Unreadable { error: error.to_string() })
     }
 }
 
-fn exposed_rental(inner: &Inner, row: &crate::store::Row) -> Option<Exposed> {
+fn exposed_rental(inner: &Inner, row: &Row) -> Option<Exposed> {
     let rental = match read_rental(row) {
         Ok(read) => read.record,
         Err(error) => return Some(unreadable(row, &error)),
     };
-    let broken = match inner.accounts.get(&rental.provider) {
-        Some(AccountState::Usable(_)) => None,
-        Some(AccountState::Broken(error)) => Some(error.to_string()),
-        None => Some("the account is not configured any more".to_owned()),
+    let (broken, restarts) = match inner.accounts.get(&rental.provider) {
+        Some(AccountState::Usable(provider)) => (None, provider.traits().has(Capability::StopResume)),
+        Some(AccountState::Broken(error)) => (Some(error.to_string()), true),
+        None => (Some("the account is not configured any more".to_owned()), true),
     };
     let (why, since) = match &rental.phase {
         RentalPhase::Open => (Why::Open, Some(rental.opened_at)),
@@ -175,6 +221,9 @@ fn exposed_rental(inner: &Inner, row: &crate::store::Row) -> Option<Exposed> {
             (None, Some(error)) => (Why::Unreachable { error }, Some(rental.opened_at)),
             (None, None) if rental.failures >= UNREAD => {
                 (Why::Unreachable { error: rental.last_error.clone().unwrap_or_default() }, None)
+            }
+            (None, None) if rental.power() == Some(Power::Down) && !restarts && rental.holder != Holder::Plain => {
+                (Why::Stopped, None)
             }
             (None, None) => return None,
         },

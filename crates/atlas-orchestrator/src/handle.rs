@@ -47,7 +47,8 @@ impl Session {
             let cell = self.orchestrator.inner.activity.cell(&self.id);
             let changed = cell.as_ref().map(|cell| cell.changed());
             match self.endpoint().await {
-                Err(Error::NoEndpoint { why, .. }) if why != NoEndpoint::Stopped => {}
+                // What no waiting mends is told at once.
+                Err(Error::NoEndpoint { why, .. }) if why != NoEndpoint::Stopped && why != NoEndpoint::Unreadable => {}
                 reached_or_refused => return reached_or_refused,
             }
             if self.orchestrator.inner.closing.is_cancelled() {

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use atlas_auth::{Clock, Entropy, MasterKey, Sealer, Timestamp};
 use atlas_core::{
-    CallContext, ComputeRequest, Credentials, Deployment, Installation, PrivateParts, Probe, Provider, ProviderId,
-    Scope, SpawnToken,
+    Atlas, CallContext, Compute, ComputeRequest, Credentials, Deployment, Installation, PrivateParts, Probe, Provider,
+    ProviderId, Scope, SpawnToken,
 };
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -16,12 +16,13 @@ use tokio_util::task::TaskTracker;
 use crate::activity::Activity;
 use crate::books::{Books, Read};
 use crate::engine::Frontier;
+use crate::pace::Turns;
 use crate::policy::Policy;
 use crate::rental::RentalRecord;
 use crate::session::SessionRecord;
 use crate::time::IdleClock;
 use crate::view::{self, SessionView};
-use crate::{Error, Result, SessionId};
+use crate::{Error, RentalId, Result, SessionId};
 
 /// One account: usable, or why not. An account that cannot be built is exposure, not a reason not to start (rule P14).
 #[derive(Debug, Clone)]
@@ -58,6 +59,10 @@ pub(crate) struct Inner {
     pub(crate) default_provider: Option<ProviderId>,
     /// Groups of scopes, each known to be one account (rule O3).
     pub(crate) joined: RwLock<BTreeMap<ProviderId, Vec<Vec<Scope>>>>,
+    /// Whose one-off spawns are exposure too, where nobody can tell what they made.
+    pub(crate) atlas: Arc<Atlas>,
+    /// Whose turn it is to have a create sent, by account.
+    turns: Mutex<BTreeMap<ProviderId, Turns>>,
     /// Creates that this process is sending now.
     sending: Mutex<HashSet<SpawnToken>>,
     /// The tasks: dropping a caller's future stops none of them (rule P14).
@@ -85,6 +90,7 @@ pub(crate) struct Parts {
     pub(crate) accounts: BTreeMap<ProviderId, AccountState>,
     pub(crate) default_provider: Option<ProviderId>,
     pub(crate) joined: BTreeMap<ProviderId, Vec<Vec<Scope>>>,
+    pub(crate) atlas: Arc<Atlas>,
 }
 
 impl Inner {
@@ -105,6 +111,8 @@ impl Inner {
             accounts: parts.accounts,
             default_provider: parts.default_provider,
             joined: RwLock::new(parts.joined),
+            atlas: parts.atlas,
+            turns: Mutex::default(),
             sending: Mutex::default(),
             tasks: TaskTracker::new(),
             closing: CancellationToken::new(),
@@ -203,6 +211,35 @@ impl Inner {
             }
             Keys::Unknown(why) => Err(Error::NoMasterKey(why.clone())),
         }
+    }
+
+    /// Takes the turn of a session to have a create sent, as fast as its cloud allows; else says when to come again.
+    pub(crate) fn take_turn(&self, session: &SessionRecord) -> Result<(), Timestamp> {
+        // What is wrong with an account is found out by whoever uses it.
+        let Ok(provider) = self.account(&session.provider) else { return Ok(()) };
+        let Some(pace) = provider.traits().launch_pace else { return Ok(()) };
+        let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+        turns.entry(session.provider.clone()).or_default().take(session.id, pace, self.now())
+    }
+
+    /// Those of `matches` that no other rental of the same create has: a machine that is being ended must not be given to
+    /// anybody.
+    pub(crate) async fn unheld(&self, rental: &RentalRecord, mut matches: Vec<Compute>) -> Result<Vec<Compute>> {
+        if matches.is_empty() {
+            return Ok(matches);
+        }
+        for twin in 0..u16::MAX {
+            let id = RentalId { token: rental.id.token, twin };
+            match self.books.rental(id).await {
+                Ok(Some(Read { record, .. })) if id != rental.id => {
+                    matches.retain(|found| record.compute.as_ref() != Some(&found.id));
+                }
+                Ok(None) => break,
+                Ok(Some(_)) | Err(Error::Unreadable { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(matches)
     }
 
     /// Says that a create is being sent, until the guard is dropped.

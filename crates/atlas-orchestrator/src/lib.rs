@@ -30,6 +30,7 @@ mod inner;
 mod leaving;
 mod operator;
 mod orchestrator;
+mod pace;
 mod policy;
 mod reaper;
 mod recovery;

@@ -82,7 +82,7 @@ impl Orchestrator {
             let message = format!("machine {compute} does not bear the mark of deployment {}", self.inner.deployment);
             return Err(Error::validation(message));
         }
-        if mark.is_some_and(|mark| matches!(mark.token.kind(), TokenKind::Pool | TokenKind::Task)) {
+        if mark.is_some_and(|mark| !matches!(mark.token.kind(), TokenKind::Session | TokenKind::Plain)) {
             return Err(Error::validation(format!(
                 "machine {compute} was made by a newer Atlas: adopt it with that one"
             )));

@@ -121,7 +121,7 @@ pub struct SessionView {
 
 /// Where there is room for more about a machine later.
 #[expect(clippy::ref_option, reason = "what serde gives")]
-fn as_object<S: Serializer>(compute: &Option<ComputeId>, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+fn as_object<S: Serializer>(compute: &Option<ComputeId>, serializer: S) -> Result<S::Ok, S::Error> {
     #[derive(Serialize)]
     struct Machine<'a> {
         id: &'a ComputeId,

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 /// What is wrong. `docs/errors.md` has them all in a table with what to do about each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum ErrorKind {
     /// The key is missing or not known to the cloud.
     Unauthorized,
@@ -87,6 +88,7 @@ impl fmt::Display for ErrorKind {
 /// Whether a failed call may have had its effect all the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Effect {
     /// The cloud never heard of it.
     NotSent,

@@ -10,7 +10,7 @@ use atlas_auth::Timestamp;
 use atlas_core::proof::Absence;
 use atlas_core::{
     CallContext, Compute, Credentials, Effect, ErrorKind, Intent, Mark, Proof, Provider, SpawnOrder, SpawnToken,
-    TokenKind, probe,
+    TokenKind, Traits, probe,
 };
 
 use super::intents::StoreIntents;
@@ -60,6 +60,12 @@ pub(crate) async fn create(inner: &Arc<Inner>, held: &Held, session: Read<Sessio
     }
     if !step(session.record.state(), Input::Turn).1.contains(&Action::Rent) {
         return inner.books.release(&held.key, held.fence).await;
+    }
+    if let Err(turn) = inner.take_turn(&session.record) {
+        let due = session.record.deadline().map_or(turn, |deadline| deadline.min(turn));
+        let change = inner.books.change().under(&held.key, held.fence);
+        change.session(&session.record, Expect::At(session.version), Some(due)).commit().await?;
+        return Ok(());
     }
     match rent(inner, held, session.clone()).await {
         Ok(()) => Ok(()),
@@ -115,6 +121,7 @@ async fn rent(inner: &Arc<Inner>, held: &Held, session: Read<SessionRecord>) -> 
     } else {
         send(inner, &*provider, &context, &order).await
     };
+    let answer = answer.map_err(|error| doubt_clash(error, provider.traits()));
     let answer = answer.and_then(|compute| check_answer(compute, &order, &credentials, allow_plain_http));
     record_answer(inner, &provider, token, answer).await;
     drop(sending);
@@ -132,6 +139,15 @@ async fn send(
         let waited = atlas_core::duration::format(timeout);
         Err(atlas_core::Error::timeout(format!("the cloud did not answer the create within {waited}")))
     })
+}
+
+/// Where live names are unique, a conflict may mean that the name is taken, and nobody else's name bears this token: then
+/// the create was carried out before, for whoever forwarded it sent it twice. What became of it is searched for.
+fn doubt_clash(error: atlas_core::Error, traits: &Traits) -> atlas_core::Error {
+    if traits.unique_names && error.kind() == ErrorKind::Conflict && error.leftovers().is_empty() {
+        return error.with_effect(Effect::Unknown);
+    }
+    error
 }
 
 /// A machine with an altered mark, or whose key would travel in the open, is not handed out (rules O2, C12).
@@ -249,7 +265,9 @@ pub(super) async fn write_answer(
                 rental.release(&receipt);
                 let mut rentals = inner.rentals_of(&read.record).await?;
                 rentals.retain(|other| other.record.id != rental.id);
-                written.iter().for_each(|twin| read.record.pay_for(twin));
+                for twin in &written {
+                    read.record.pay_for(twin);
+                }
                 written.push(rental.clone());
                 change = inner.add_ending(change, &mut read.record, &mut rentals, &written, receipt);
                 failed = Some(error);
@@ -346,24 +364,17 @@ async fn settle_refusal<'a>(
     Ok(change.event(&Event::of_session(now, session.id, What::CreateRefused { error: error.to_string() })))
 }
 
-/// Whether the same create can never succeed.
+/// Whether the same create can never succeed. Of a kind that is not known here nothing is concluded.
 fn is_in_vain(kind: ErrorKind) -> bool {
-    match kind {
+    matches!(
+        kind,
         ErrorKind::Unauthorized
-        | ErrorKind::Forbidden
-        | ErrorKind::NotFound
-        | ErrorKind::Unsupported
-        | ErrorKind::Validation
-        | ErrorKind::Conflict => true,
-        ErrorKind::RateLimited
-        | ErrorKind::Timeout
-        | ErrorKind::Provider
-        | ErrorKind::Transport
-        | ErrorKind::Unknown
-        | ErrorKind::NoCapacity
-        | ErrorKind::Decode
-        | ErrorKind::Quota => false,
-    }
+            | ErrorKind::Forbidden
+            | ErrorKind::NotFound
+            | ErrorKind::Unsupported
+            | ErrorKind::Validation
+            | ErrorKind::Conflict
+    )
 }
 
 /// No create was recorded: the session pauses, or ends where another try is in vain.

@@ -111,7 +111,9 @@ async fn bind_found(inner: &Arc<Inner>, held: &Held, rental: Read<RentalRecord>,
         if hold(inner, &mut session.record, &rental) {
             change = change.event(&Event::of_session(now, id, What::Phase { phase: Phase::Starting }));
         }
-        twins.iter().for_each(|twin| session.record.pay_for(twin));
+        for twin in &twins {
+            session.record.pay_for(twin);
+        }
         let due = inner.session_due(&session.record);
         change = change.session(&session.record, Expect::At(session.version), due);
     }

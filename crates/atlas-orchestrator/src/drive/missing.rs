@@ -89,7 +89,7 @@ impl Watched<'_> {
         if let Some(at) = matches.iter().position(|found| found.id == *compute) {
             return self.seen(matches.swap_remove(at)).await;
         }
-        if let Some(moved) = matches.into_iter().next() {
+        if let Some(moved) = inner.unheld(&self.rental.record, matches).await?.into_iter().next() {
             return self.rebind(moved).await;
         }
         let first = self.rental.record.doubted_since().is_none();

@@ -65,7 +65,7 @@ async fn round(inner: &Inner, provider: &dyn Provider, rental: &mut RentalRecord
     match look(inner, provider, rental, compute).await {
         Ok(Look::Gone) => return Round::Proven,
         Ok(Look::Missing { proven: true }) if was_told => return Round::Proven,
-        Ok(Look::Doubtful) => return Round::NotYet,
+        Ok(Look::Doubtful | Look::Moved) => return Round::NotYet,
         Ok(Look::Ending) => is_ending = true,
         Ok(Look::There | Look::Missing { .. }) => {}
         Err(error) => return Round::Failed(error),
@@ -82,7 +82,9 @@ async fn round(inner: &Inner, provider: &dyn Provider, rental: &mut RentalRecord
         Ok(Look::There) if is_overdue(inner, provider, rental) => Round::Failed(atlas_core::Error::conflict(format!(
             "the cloud accepted the end of machine {compute} again and again, and it is still there"
         ))),
-        Ok(Look::There | Look::Ending | Look::Doubtful | Look::Missing { proven: false }) => Round::NotYet,
+        Ok(Look::There | Look::Ending | Look::Moved | Look::Doubtful | Look::Missing { proven: false }) => {
+            Round::NotYet
+        }
         Err(error) => Round::Failed(error),
     }
 }
@@ -98,6 +100,8 @@ enum Look {
     There,
     /// It is on its way to gone, as its cloud says.
     Ending,
+    /// It has another id now, which the rental names.
+    Moved,
     /// Neither proven gone nor proven ours.
     Doubtful,
     Missing {
@@ -134,6 +138,19 @@ async fn look(
         Err(error) => return Err(error),
     }
     let asked = inner.same_account(provider.id(), &scope, &rental.scope);
+    if asked && provider.traits().migrates {
+        match whereabouts(inner, provider, rental).await? {
+            Whereabouts::Nowhere => {}
+            Whereabouts::Unknown => return Ok(Look::Missing { proven: false }),
+            Whereabouts::At(moved) => {
+                // Under its new id it is read, told and proven gone like any other.
+                tracing::info!(rental = %rental.id, from = %compute, to = %moved, "a machine moved while it is ended");
+                rental.compute = Some(moved);
+                rental.absence.seen();
+                return Ok(Look::Moved);
+            }
+        }
+    }
     let scope = if asked { rental.scope.clone() } else { scope };
     rental.absence.missing(inner.now(), &scope, &rental.scope);
     if matches!(provider.traits().gone, GoneRule::TwoNotFounds { .. }) {
@@ -147,6 +164,27 @@ async fn look(
         }
     }
     Ok(Look::Missing { proven: rental.is_proven_gone(provider.traits()) })
+}
+
+/// Where a machine may be that its id does not lead to, at a cloud that moves machines to new ids.
+enum Whereabouts {
+    At(ComputeId),
+    Nowhere,
+    /// The search did not look everywhere.
+    Unknown,
+}
+
+async fn whereabouts(inner: &Inner, provider: &dyn Provider, rental: &RentalRecord) -> atlas_core::Result<Whereabouts> {
+    let found = inner.bounded(provider.find_spawned(&inner.call(), rental.mark.token)).await?;
+    let standing = found.matches.into_iter().filter(|found| !is_gone(&found.status));
+    let elsewhere = standing.filter(|found| Some(&found.id) != rental.compute.as_ref()).collect();
+    let unheld = inner.unheld(rental, elsewhere).await;
+    let unheld = unheld.map_err(|error| atlas_core::Error::unknown(error.to_string()))?;
+    Ok(match unheld.into_iter().next() {
+        Some(moved) => Whereabouts::At(moved.id),
+        None if found.complete => Whereabouts::Nowhere,
+        None => Whereabouts::Unknown,
+    })
 }
 
 /// Whether a complete search shows the machine under its mark nowhere.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use atlas_auth::Timestamp;
-use atlas_core::{Compute, ComputeId, ComputeStatus, ErrorKind, Protocol, Provider, probe};
+use atlas_core::{Capability, Compute, ComputeId, ComputeStatus, ErrorKind, Protocol, Provider, probe};
 
 use super::missing::Silence;
 use super::{Held, is_gone, is_strangers, put_off};
@@ -210,7 +210,11 @@ impl Watched<'_> {
                 if unready.is_none() { Input::Ready } else { Input::Running }
             }
             ComputeStatus::Running | ComputeStatus::Starting => match self.rental.record.power() {
-                Some(Power::Down) if self.session.as_ref().is_none_or(|read| read.record.found_stopped) => {
+                // Where nobody can stop it, whoever holds it did not.
+                Some(Power::Down)
+                    if !self.provider.traits().has(Capability::StopResume)
+                        || self.session.as_ref().is_none_or(|read| read.record.found_stopped) =>
+                {
                     Input::Returned
                 }
                 _ => Input::Running,
@@ -355,8 +359,9 @@ impl Watched<'_> {
             if became_ready {
                 session.starting_since = None;
                 change = change.session(&session, Expect::At(version), Some(now));
-            } else if power == Power::Down && !session.stopped {
-                // Somebody stopped it behind our back: idle time stands still until it runs again.
+            } else if power == Power::Down && !session.stopped && self.provider.traits().has(Capability::StopResume) {
+                // Somebody stopped it behind our back: idle time stands still until it runs again. Where it cannot be told
+                // to, its user's silence ends it.
                 session.stopped = true;
                 session.found_stopped = true;
                 change = change.session(&session, Expect::At(version), Some(now));

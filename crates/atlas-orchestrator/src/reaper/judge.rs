@@ -70,7 +70,7 @@ pub(crate) fn judge(
         Known::Nothing => match mark.token.kind() {
             TokenKind::Plain => Verdict::Plain,
             // Another installation's, or one of ours that a restored store has forgotten: alike not ours to end.
-            TokenKind::Session | TokenKind::Pool | TokenKind::Task => Verdict::Alien,
+            _ => Verdict::Alien,
         },
     }
 }

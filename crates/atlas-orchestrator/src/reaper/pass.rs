@@ -9,7 +9,7 @@ use atlas_core::{Compute, ComputeFilter, ComputeId, ComputeStatus, Intent, Provi
 use serde::Serialize;
 
 use super::judge::{Finding, FindingKind, Known, Verdict, judge};
-use super::sighting::{Sighting, SightingKind, sightings};
+use super::sighting::{Sighting, SightingKind, Sightings, sightings};
 use crate::books::{Change, Expect, Read, small_row};
 use crate::drive::{Machine, power_shown, twin_of};
 use crate::events::{Event, What};
@@ -59,8 +59,14 @@ pub struct ReapReport {
 pub(crate) async fn reap(inner: &Arc<Inner>, options: ReapOptions) -> Result<ReapReport> {
     let mut report = ReapReport::default();
     let mut judged = BTreeSet::new();
-    let mut seen_before: BTreeMap<_, _> =
-        sightings(inner).await?.into_iter().map(|read| (read.record.key(), read)).collect();
+    let Sightings { known, unreadable } = sightings(inner).await?;
+    let mut seen_before: BTreeMap<_, _> = known.into_iter().map(|read| (read.record.key(), read)).collect();
+    if !options.dry_run {
+        // What it says of is seen anew: in its place nothing could be written, and nothing would ever be seen twice.
+        for row in unreadable {
+            tolerate_conflict(inner.books.change().delete(row.key, row.version).commit().await)?;
+        }
+    }
     for id in inner.accounts.keys() {
         let listed = match inner.account(id) {
             Ok(provider) => list(inner, &*provider).await.map(|computes| (provider, computes)),

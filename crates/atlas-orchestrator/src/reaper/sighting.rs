@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::Result;
 use crate::books::Read;
 use crate::inner::Inner;
-use crate::store::{Cursor, Kind, Range, RowKey};
+use crate::store::{Cursor, Kind, Range, Row, RowKey};
 
 /// As what it was seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,17 +51,25 @@ pub(crate) fn row_key(provider: &ProviderId, compute: &ComputeId) -> RowKey {
     RowKey::new(Kind::SIGHTING, format!("{provider}/{compute}"))
 }
 
+/// What was seen before.
+#[derive(Debug, Default)]
+pub(crate) struct Sightings {
+    pub(crate) known: Vec<Read<Sighting>>,
+    /// Rows that this version cannot read.
+    pub(crate) unreadable: Vec<Row>,
+}
+
 /// All sightings.
-pub(crate) async fn sightings(inner: &Inner) -> Result<Vec<Read<Sighting>>> {
+pub(crate) async fn sightings(inner: &Inner) -> Result<Sightings> {
     let mut cursor = Cursor::START;
-    let mut found = Vec::new();
+    let mut found = Sightings::default();
     loop {
         let page = inner.books.store().scan(Range::rows(Kind::SIGHTING), cursor, 1000).await?;
         let next = page.next.clone();
         for row in page.into_rows() {
-            // One of a later version is seen anew.
-            if let Ok(record) = serde_json::from_slice(&row.body) {
-                found.push(Read { record, version: row.version });
+            match serde_json::from_slice(&row.body) {
+                Ok(record) => found.known.push(Read { record, version: row.version }),
+                Err(_) => found.unreadable.push(row),
             }
         }
         match next {

@@ -225,6 +225,55 @@ async fn history_17_a_rental_that_cannot_be_read_is_exposure_and_its_machine_is_
 }
 
 #[tokio::test(start_paused = true)]
+async fn history_17_what_can_be_made_out_of_what_cannot_be_read_is_told_and_priced() {
+    let mut world = World::new();
+    let orchestrator = world.open().await;
+    ready(&orchestrator, "ada").await;
+    let mut row = world.rows(Kind::RENTAL).await.remove(0);
+    row.format = 99;
+    write(&world, row).await;
+    // A one-off spawn whose record is of a later version, and one whose record says nothing at all.
+    let atlas = world.atlas();
+    let account = atlas.provider("mock").unwrap();
+    account.spawn(ComputeRequest::gpu("h100").image("app:1"), Auth::None).await.unwrap();
+    let folder = world.folder.path().join("intents");
+    let mut files = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
+    let file = files.find(|path| path.extension().is_some_and(|extension| extension == "json")).unwrap();
+    let mut record: serde_json::Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    record["format"] = 99.into();
+    std::fs::write(&file, record.to_string()).unwrap();
+    let other = file.to_str().unwrap().replace(file.file_stem().unwrap().to_str().unwrap(), "zzz");
+    std::fs::write(other, "?").unwrap();
+    let orchestrator = world.reopen().await;
+    let exposure = orchestrator.exposure().await.unwrap();
+    let unreadable: Vec<_> = exposure.items.iter().filter(|item| matches!(item.why, Why::Unreadable { .. })).collect();
+    assert_eq!(unreadable.len(), 3, "{exposure:?}");
+    let told: Vec<_> = unreadable.iter().filter(|item| item.compute.is_some() && item.provider.is_some()).collect();
+    let machines: std::collections::BTreeSet<_> = told.iter().filter_map(|item| item.compute.clone()).collect();
+    assert_eq!(machines, world.cloud.live().iter().map(ToString::to_string).collect());
+    assert_eq!(exposure.per_hour.to_string(), "0.720000", "{exposure:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn history_17_a_sighting_that_cannot_be_read_shelters_no_machine() {
+    let mut world = World::new();
+    let orchestrator = world.open().await;
+    let session = ready(&orchestrator, "ada").await;
+    world.cloud.clone_machine(&world.only_machine()).unwrap();
+    keep_alive(&orchestrator, &session, seconds(70)).await;
+    let mut sighting = world.rows(Kind::SIGHTING).await.remove(0);
+    sighting.body = r#"{"first_seen":"of a later version","cost_per_hour":"0.36"}"#.into();
+    write(&world, sighting).await;
+    let exposure = orchestrator.exposure().await.unwrap();
+    assert!(exposure.items.iter().any(|item| matches!(item.why, Why::Unreadable { .. })), "{exposure:?}");
+    assert_eq!(exposure.per_hour.to_string(), "0.360000");
+    keep_alive(&orchestrator, &session, minutes(5)).await;
+    assert_eq!(world.cloud.live(), [view(&session).await.compute.unwrap()]);
+    let orchestrator = world.reopen().await;
+    assert!(orchestrator.exposure().await.unwrap().items.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
 async fn history_17_a_session_that_cannot_be_read_keeps_its_machine() {
     let mut world = World::new();
     let orchestrator = world.open().await;

@@ -15,6 +15,8 @@ mod loss;
 mod mortal;
 mod ownership;
 mod promises;
+mod reads;
 mod scale;
 mod secrets;
+mod traits;
 mod world;

@@ -23,6 +23,9 @@ pub(crate) struct Witness {
     blind: AtomicBool,
     stops_sleep: AtomicU64,
     all_left_over: AtomicBool,
+    creates_repeated: AtomicBool,
+    has_everything_later: AtomicBool,
+    ordered: Mutex<Vec<ComputeRequest>>,
     shown: Mutex<Option<fn(&mut Compute)>>,
     panics: Mutex<BTreeMap<Operation, u32>>,
     remembered: Mutex<Vec<ComputeId>>,
@@ -42,6 +45,21 @@ impl Witness {
     /// From now on an error of a create names each machine that it made, not only the first.
     pub(crate) fn name_all_left_over(&self) {
         self.all_left_over.store(true, Ordering::Relaxed);
+    }
+
+    /// From now on whatever is asked for can be had, but not now.
+    pub(crate) fn have_everything_later(&self) {
+        self.has_everything_later.store(true, Ordering::Relaxed);
+    }
+
+    /// Everything that a create was sent for.
+    pub(crate) fn ordered(&self) -> Vec<ComputeRequest> {
+        self.ordered.lock().unwrap().clone()
+    }
+
+    /// From now on whoever forwards a create sends it twice, and gives the second answer.
+    pub(crate) fn repeat_creates(&self) {
+        self.creates_repeated.store(true, Ordering::Relaxed);
     }
 
     /// From now on every machine is shown as `alter` makes it.
@@ -161,6 +179,9 @@ impl Provider for Mortal {
     }
 
     fn check(&self, request: &ComputeRequest) -> Result<()> {
+        if self.witness.has_everything_later.load(Ordering::Relaxed) {
+            return Ok(());
+        }
         self.cloud.check(request)
     }
 
@@ -179,6 +200,13 @@ impl Provider for Mortal {
                 self.witness.accuse(format!("O1: create {} was sent without an intent on disk", order.token()));
             }
             self.witness.maybe_panic(Operation::Spawn);
+            self.witness.ordered.lock().unwrap().push(order.request().clone());
+            if self.witness.has_everything_later.load(Ordering::Relaxed) {
+                return Err(Error::no_capacity("not now"));
+            }
+            if self.witness.creates_repeated.load(Ordering::Relaxed) {
+                drop(self.cloud.spawn(context, order).await);
+            }
             let answer = self.cloud.spawn(context, order).await;
             answer.map(|compute| self.witness.alter(compute)).map_err(|error| self.left_over(error, order))
         })

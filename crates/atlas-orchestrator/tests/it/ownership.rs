@@ -475,3 +475,78 @@ async fn o5_a_create_that_is_under_way_cannot_be_written_off() {
     session.ready().await.unwrap();
     assert_eq!(world.cloud.ledger().rents.len(), 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn o4_what_lands_when_its_token_is_forgotten_is_alien_exposure_and_ended_by_nobody_but_an_operator() {
+    let world = World::new();
+    world.cloud.inject(Rule::on(Operation::Spawn, Fault::LandsLate(hours(47))));
+    let orchestrator = world.open().await;
+    // Two days are remembered, and one that lands at their end is still known.
+    let known = orchestrator.ensure("known", request()).await.unwrap();
+    pass(std::time::Duration::from_millis(20)).await;
+    orchestrator.end(known.id()).await.unwrap();
+    world.cloud.inject(Rule::on(Operation::Spawn, Fault::LandsLate(hours(50))));
+    let forgotten = orchestrator.ensure("forgotten", request()).await.unwrap();
+    pass(std::time::Duration::from_millis(20)).await;
+    orchestrator.end(forgotten.id()).await.unwrap();
+    pass(hours(47) + minutes(5)).await;
+    assert_eq!(world.cloud.ledger().rents.len(), 1);
+    assert!(world.cloud.live().is_empty(), "seen twice, and ended");
+    pass(hours(10)).await;
+    let machine = world.only_machine();
+    let exposure = orchestrator.exposure().await.unwrap();
+    let told: Vec<_> = exposure.items.iter().map(|item| (item.why.clone(), item.compute.clone())).collect();
+    assert_eq!(told, [(Why::Alien, Some(machine.to_string()))]);
+    assert_eq!(exposure.per_hour.to_string(), "0.360000");
+    orchestrator.reap(act().aliens(true)).await.unwrap();
+    pass(minutes(1)).await;
+    assert!(world.cloud.live().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn o4_a_twin_that_became_the_sessions_machine_while_the_reaper_looked_is_not_ended() {
+    let mut world = World::new();
+    world.policy.watch_interval = seconds(5);
+    world.policy.reap_interval = hours(9);
+    world.cloud.inject(Rule::on(Operation::Spawn, Fault::Duplicates));
+    let orchestrator = world.open().await;
+    let session = ready(&orchestrator, "ada").await;
+    let first = view(&session).await.compute.unwrap();
+    let report = orchestrator.reap(act()).await.unwrap();
+    assert_eq!(report.findings.iter().filter(|found| matches!(found.kind, FindingKind::SeenOnce { .. })).count(), 1);
+    keep_alive(&orchestrator, &session, minutes(5)).await;
+    // The listing that shows both is on its way for a while; meanwhile the first is lost, and its user has the twin.
+    world.cloud.inject(Rule::on(Operation::List, Fault::AnswersLate(seconds(25))));
+    let reaping = tokio::spawn({
+        let orchestrator = orchestrator.clone();
+        async move { orchestrator.reap(act()).await.unwrap() }
+    });
+    pass(seconds(1)).await;
+    world.cloud.vanish(&first).unwrap();
+    keep_alive(&orchestrator, &session, seconds(40)).await;
+    let report = reaping.await.unwrap();
+    let twin = world.only_machine();
+    let of_twin = report.findings.iter().find(|found| found.compute == twin.to_string()).unwrap();
+    assert_eq!(of_twin.kind, FindingKind::Tracked, "judged by the store as it stands after the listing");
+    keep_alive(&orchestrator, &session, minutes(10)).await;
+    assert_eq!((view(&session).await.phase, world.cloud.live()), (Phase::Ready, vec![twin]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn o4_two_reapers_at_once_make_one_rental_of_one_stray() {
+    let mut world = World::new();
+    world.policy.reap_interval = hours(9);
+    world.cloud.inject(Rule::on(Operation::Spawn, Fault::Duplicates));
+    let orchestrator = world.open().await;
+    let session = ready(&orchestrator, "ada").await;
+    orchestrator.reap(act()).await.unwrap();
+    keep_alive(&orchestrator, &session, minutes(5)).await;
+    world.cloud.inject(Rule::on(Operation::List, Fault::AnswersLate(seconds(5))).times(2));
+    let (one, other) = tokio::join!(orchestrator.reap(act()), orchestrator.reap(act()));
+    for report in [one, other] {
+        assert!(report.unwrap().unread.is_empty());
+    }
+    keep_alive(&orchestrator, &session, minutes(1)).await;
+    assert_eq!(world.cloud.live(), [view(&session).await.compute.unwrap()]);
+    assert_eq!(world.phases().await, [("closed".to_owned(), 1), ("held".to_owned(), 1)].into());
+}

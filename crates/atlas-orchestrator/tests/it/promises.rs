@@ -1175,6 +1175,7 @@ async fn p12_whoever_asks_in_vain_is_told_why_there_is_no_endpoint() {
     row.format = 99;
     crate::histories::write(&world, row).await;
     assert_eq!(why_not(&session).await, NoEndpoint::Unreadable);
+    assert!(matches!(session.ready().await, Err(Error::NoEndpoint { .. })), "no waiting mends that");
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,5 +1,6 @@
 //! Rule P16 and the histories of many at once: nobody waits for anybody else's slow cloud.
 
+use atlas_core::GoneRule;
 use atlas_orchestrator::{Phase, Reason};
 use atlas_sim::{Fault, Operation, Rule};
 
@@ -60,6 +61,39 @@ async fn p16_six_hundred_sessions_that_expire_at_once_leak_nothing_and_harm_no_l
     }
     let ledger = world.cloud.ledger();
     assert_eq!((ledger.rents.len(), ledger.open().count()), (700, 100));
+}
+
+#[tokio::test(start_paused = true)]
+async fn p16_six_hundred_endings_where_an_end_needs_two_not_founds_and_a_listing_leak_nothing() {
+    let apart = seconds(10);
+    let world = World::with(|cloud| {
+        cloud.gone(GoneRule::TwoNotFounds { apart }).delete_takes(std::time::Duration::from_millis(500))
+    });
+    let orchestrator = world.open().await;
+    let mut ending = Vec::new();
+    for user in 0..600 {
+        ending.push(orchestrator.ensure(&format!("user {user}"), request()).await.unwrap());
+    }
+    for session in &ending {
+        session.ready().await.unwrap();
+    }
+    let live = ready(&orchestrator, "live").await;
+    let began = tokio::time::Instant::now();
+    for session in &ending {
+        orchestrator.end(session.id()).await.unwrap();
+    }
+    // A create is not behind a thousand deletes and as many listings.
+    ready(&orchestrator, "meanwhile").await;
+    assert!(began.elapsed() < seconds(1), "{:?}", began.elapsed());
+    for session in &ending {
+        assert_eq!(session.ended().await.unwrap().receipt.unwrap().reason, Reason::Asked);
+    }
+    // Thirty-two at once, each told twice, and looked at again ten seconds later.
+    assert!(began.elapsed() < apart + seconds(30), "{:?}", began.elapsed());
+    assert_eq!(view(&live).await.phase, Phase::Ready);
+    assert_eq!((world.cloud.live().len(), world.cloud.ledger().rents.len()), (2, 602));
+    let terminates = world.cloud.count(Operation::Terminate);
+    assert!(terminates <= 600 * 3, "{terminates} terminates for six hundred machines");
 }
 
 #[tokio::test(start_paused = true)]

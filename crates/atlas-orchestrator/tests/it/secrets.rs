@@ -29,6 +29,25 @@ impl Write for Log {
     }
 }
 
+/// All rows and events, as bytes and as printed.
+async fn everything_stored(world: &World) -> String {
+    let mut stored = String::new();
+    for range in [Range::Rows { kind: None, phase: None }, Range::Events { after: 0 }] {
+        for item in world.store.scan(range, Cursor::START, 1_000_000).await.unwrap().items {
+            let body = match item {
+                Item::Row(row) => {
+                    write!(stored, "{row:?}").unwrap();
+                    row.body
+                }
+                Item::Event(event) => event.body,
+                _ => continue,
+            };
+            stored.push_str(&String::from_utf8_lossy(&body));
+        }
+    }
+    stored
+}
+
 #[tokio::test(start_paused = true)]
 async fn p6_p13_no_secret_is_stored_told_logged_or_printed() {
     let log = Log::default();
@@ -96,20 +115,7 @@ async fn p6_p13_no_secret_is_stored_told_logged_or_printed() {
     pass(seconds(1)).await;
 
     assert!(secrets.len() >= 8 && secrets.iter().all(|secret| secret.len() >= 16), "nothing to look for");
-    let mut stored = String::new();
-    for range in [Range::Rows { kind: None, phase: None }, Range::Events { after: 0 }] {
-        for item in world.store.scan(range, Cursor::START, 1_000_000).await.unwrap().items {
-            let body = match item {
-                Item::Row(row) => {
-                    write!(stored, "{row:?}").unwrap();
-                    row.body
-                }
-                Item::Event(event) => event.body,
-                _ => continue,
-            };
-            stored.push_str(&String::from_utf8_lossy(&body));
-        }
-    }
+    let stored = everything_stored(&world).await;
     let logged = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
     assert!(stored.len() > 1_000 && printed.len() > 1_000 && !logged.is_empty());
     for secret in &secrets {
@@ -118,4 +124,33 @@ async fn p6_p13_no_secret_is_stored_told_logged_or_printed() {
         }
     }
     drop(request());
+}
+
+#[tokio::test(start_paused = true)]
+async fn p6_options_and_registry_credentials_are_stored_sealed_and_sent_as_they_were_given() {
+    const OPTION: &str = "canary-option-7be1c6d2";
+    let mut world = World::new();
+    world.witness.have_everything_later();
+    let orchestrator = world.open().await;
+    let compute = || {
+        ComputeRequest::gpu("h100")
+            .image("app:1")
+            .env("HF_TOKEN", ENV)
+            .registry_auth(REGISTRY)
+            .option("docker", serde_json::json!({ "password": OPTION }))
+    };
+    orchestrator.ensure("ada", SessionRequest::new(compute()).auth(Auth::Bearer)).await.unwrap();
+    let stored = everything_stored(&world).await;
+    // Another process sends them again, which knows them from the store alone.
+    let orchestrator = world.reopen().await;
+    pass(minutes(1)).await;
+    let ordered = world.witness.ordered();
+    assert!(ordered.len() > 2, "{}", ordered.len());
+    assert!(ordered.iter().all(|request| *request == compute()), "sent as they were given");
+    let stored = stored + &everything_stored(&world).await;
+    assert!(stored.contains("app:1"), "the rest of the request is readable");
+    for secret in [ENV, REGISTRY, OPTION] {
+        assert!(!stored.contains(secret), "a secret stands in the store");
+    }
+    drop(orchestrator);
 }

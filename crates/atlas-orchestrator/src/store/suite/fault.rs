@@ -1,6 +1,7 @@
 //! A store that fails on demand, in front of another: for testing what is built on stores.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -28,19 +29,67 @@ pub enum Fault {
     Unavailable,
 }
 
-/// A store whose commits and beats fail as told.
+/// Which of the reads that follow fail.
+#[derive(Debug, Clone, Copy, Default)]
+struct Strike {
+    after: u64,
+    times: u64,
+}
+
+impl Strike {
+    /// Whether it strikes this read.
+    fn strikes(&mut self) -> bool {
+        if self.after > 0 {
+            self.after -= 1;
+            return false;
+        }
+        let strikes = self.times > 0;
+        self.times = self.times.saturating_sub(1);
+        strikes
+    }
+}
+
+/// A store whose commits, beats and reads fail as told.
 #[derive(Debug)]
 pub struct FaultyStore {
     inner: Arc<dyn Store>,
     next: Mutex<VecDeque<Fault>>,
     always: Mutex<Fault>,
     delay: Mutex<Duration>,
+    strike: Mutex<Strike>,
+    reads: AtomicU64,
 }
 
 impl FaultyStore {
     /// Everything goes to `inner` until told otherwise.
     pub fn new(inner: Arc<dyn Store>) -> Self {
-        Self { inner, next: Mutex::default(), always: Mutex::new(Fault::None), delay: Mutex::default() }
+        Self {
+            inner,
+            next: Mutex::default(),
+            always: Mutex::new(Fault::None),
+            delay: Mutex::default(),
+            strike: Mutex::default(),
+            reads: AtomicU64::new(0),
+        }
+    }
+
+    /// Lets `after` reads (gets, scans, claims, releases of claims) pass, and the next `times` fail:
+    /// [`StoreError::Unavailable`].
+    pub fn fail_reads(&self, after: u64, times: u64) {
+        *self.strike.lock().unwrap_or_else(PoisonError::into_inner) = Strike { after, times };
+    }
+
+    /// How many reads there were.
+    pub fn reads(&self) -> u64 {
+        self.reads.load(Ordering::Relaxed)
+    }
+
+    fn read(&self) -> Result<(), StoreError> {
+        self.reads.fetch_add(1, Ordering::Relaxed);
+        if self.strike.lock().unwrap_or_else(PoisonError::into_inner).strikes() {
+            return Err(StoreError::Unavailable(REASON.to_owned()));
+        }
+        Ok(())
     }
 
     /// One fault for each of the next writes, in this order, after those that were told before.
@@ -81,10 +130,12 @@ impl sealed::Sealed for FaultyStore {}
 impl Store for FaultyStore {
     async fn get(&self, key: Key) -> Result<Option<Row>, StoreError> {
         self.travel().await;
+        self.read()?;
         self.inner.get(key).await
     }
 
     async fn scan(&self, range: Range, cursor: Cursor, limit: usize) -> Result<Page, StoreError> {
+        self.read()?;
         self.inner.scan(range, cursor, limit).await
     }
 
@@ -106,10 +157,12 @@ impl Store for FaultyStore {
     }
 
     async fn claim(&self, queue: &Queue, limit: usize, lease: Duration) -> Result<Claimed, StoreError> {
+        self.read()?;
         self.inner.claim(queue, limit, lease).await
     }
 
     async fn release(&self, key: &RowKey, fence: Fence) -> Result<(), StoreError> {
+        self.read()?;
         self.inner.release(key, fence).await
     }
 
