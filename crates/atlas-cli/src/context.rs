@@ -71,6 +71,7 @@ impl Context {
 }
 
 fn configuration(named: Option<&Path>) -> Result<Config, Failure> {
+    #[expect(clippy::disallowed_methods, reason = "only the program knows where it was called")]
     let here = std::env::current_dir().map_err(|cause| {
         Failure::config(atlas::Error::validation(format!("the working directory cannot be told: {cause}")))
     })?;
