@@ -24,6 +24,8 @@ pub(crate) struct Package {
     pub(crate) path: String,
     pub(crate) binaries: Vec<String>,
     pub(crate) has_library: bool,
+    /// Whether it ever goes to a registry.
+    pub(crate) is_published: bool,
     pub(crate) dependencies: Vec<Dependency>,
 }
 
@@ -80,6 +82,8 @@ impl Package {
             path: folder.strip_prefix(root).unwrap_or(folder).to_string_lossy().replace('\\', "/"),
             binaries: of_kind("bin"),
             has_library: !of_kind("lib").is_empty(),
+            // `publish = false` is told as a list of no registries.
+            is_published: package["publish"].as_array().is_none_or(|registries| !registries.is_empty()),
             dependencies: items(package, "dependencies").iter().map(Dependency::parse).collect(),
         }
     }

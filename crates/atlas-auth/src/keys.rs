@@ -28,8 +28,6 @@ pub enum KeyPurpose {
     Bearer,
     /// The key of a machine's signed URLs.
     Signing,
-    /// A key to seal things with.
-    Seal,
 }
 
 impl KeyPurpose {
@@ -37,7 +35,6 @@ impl KeyPurpose {
         match self {
             Self::Bearer => "key/bearer",
             Self::Signing => "key/signing",
-            Self::Seal => "key/seal",
         }
     }
 }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use atlas::Permission;
+use atlas::{ComputeId, Permission};
 use clap::error::ErrorKind;
 use clap::{Args, Parser};
 
@@ -95,6 +95,21 @@ impl Waiting {
     pub(crate) fn bound(&self) -> Option<Duration> {
         (!self.no_wait).then_some(self.timeout)
     }
+}
+
+/// The longest id of a machine that any cloud gives, and more.
+const LONGEST_ID: usize = 200;
+
+/// Reads what a cloud calls a machine. Each cloud knows the form of its own ids; what can be nobody's is refused here, so
+/// that a variable which was not set asks no cloud for the machine with no name.
+pub(crate) fn machine_id(text: &str) -> Result<ComputeId, String> {
+    if text.trim().is_empty() {
+        return Err("it is empty, and no machine's id is".to_owned());
+    }
+    if text.len() > LONGEST_ID || text.chars().any(|letter| letter.is_control() || letter.is_whitespace()) {
+        return Err(format!("no machine's id has blanks or control characters, or more than {LONGEST_ID} bytes"));
+    }
+    Ok(ComputeId::new(text))
 }
 
 /// Answers arguments that ask for help or the version, or that cannot be right.

@@ -21,7 +21,11 @@ pub(crate) struct Context {
 impl Context {
     /// Reads the configuration. Nothing is made and nothing is sent.
     pub(crate) fn new(global: &Global, output: Output, interrupt: Interrupt) -> Result<Self, Failure> {
-        Ok(Self { atlas: atlas::with_config(configuration(global.config.as_deref())?), output, interrupt })
+        let atlas = atlas::with_config(configuration(global.config.as_deref())?);
+        for loose in atlas.loose_modes() {
+            output.note(&loose);
+        }
+        Ok(Self { atlas, output, interrupt })
     }
 
     /// Another way in with the same configuration, to be given away.
@@ -67,6 +71,7 @@ impl Context {
 }
 
 fn configuration(named: Option<&Path>) -> Result<Config, Failure> {
+    #[expect(clippy::disallowed_methods, reason = "only the program knows where it was called")]
     let here = std::env::current_dir().map_err(|cause| {
         Failure::config(atlas::Error::validation(format!("the working directory cannot be told: {cause}")))
     })?;

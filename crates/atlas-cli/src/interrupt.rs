@@ -19,6 +19,10 @@ pub(crate) struct Interrupt {
 
 impl Interrupt {
     /// Listens from now on, in a task of its own: it must hear the second signal whatever the command waits for.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "signals are heard whatever the command waits for, and the second leaves at once"
+    )]
     pub(crate) fn listen(runtime: &Handle, output: Output) -> io::Result<Self> {
         let (ask, asked) = watch::channel(false);
         let left: Arc<Mutex<Option<String>>> = Arc::default();

@@ -35,6 +35,7 @@ fn main() -> ExitCode {
     if let Some(code) = atlas::local::pod_main() {
         return code;
     }
+    #[expect(clippy::disallowed_methods, reason = "this is main")]
     let words: Vec<OsString> = std::env::args_os().collect();
     if let (Some(word), Some(folder)) = (words.get(1), words.get(2))
         && word == commands::DEMO_CHILD

@@ -172,6 +172,11 @@ impl Atlas {
         self.intents(&StateDir::at(&self.config.state_dir)).unreadable()
     }
 
+    /// What of the state directory is open to other users of this machine, in words for its owner. Makes nothing.
+    pub fn loose_modes(&self) -> Vec<String> {
+        StateDir::at(&self.config.state_dir).loose_modes()
+    }
+
     /// An account by name. An unknown name is a `validation` error that lists the known ones.
     pub fn provider(&self, name: &str) -> Result<Account> {
         let id = ProviderId::parse(name)

@@ -112,6 +112,11 @@ pub fn exists(path: &Path) -> bool {
     path.exists()
 }
 
+/// Whether a folder is at this path.
+pub fn is_folder(path: &Path) -> bool {
+    path.is_dir()
+}
+
 /// Whether a file is this process's own user's, or root's: nobody else can have written what it says.
 #[cfg(unix)]
 pub fn is_trusted(path: &Path) -> io::Result<bool> {
@@ -124,6 +129,19 @@ pub fn is_trusted(path: &Path) -> io::Result<bool> {
 #[cfg(not(unix))]
 pub fn is_trusted(_: &Path) -> io::Result<bool> {
     Ok(true)
+}
+
+/// The permission bits of what is at this path; `None` if nothing is.
+#[cfg(unix)]
+pub fn mode(path: &Path) -> io::Result<Option<u32>> {
+    use std::os::unix::fs::PermissionsExt;
+    Ok(absent_is_none(fs::metadata(path))?.map(|about| about.permissions().mode() & 0o7777))
+}
+
+/// The permission bits of what is at this path. Where there are none, nothing can be said of any.
+#[cfg(not(unix))]
+pub fn mode(_: &Path) -> io::Result<Option<u32>> {
+    Ok(None)
 }
 
 /// A lock between processes, held until it is dropped or its process dies.

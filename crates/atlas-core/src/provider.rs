@@ -332,3 +332,6 @@ use std::boxed::Box as Boxed;
 use std::sync::Arc;
 forward!(Arc);
 forward!(Boxed);
+
+#[cfg(test)]
+mod tests;

@@ -38,6 +38,15 @@ impl StateDir {
         &self.path
     }
 
+    /// What is open to other users of this machine and should not be, in words for its owner: the directory itself and the
+    /// master key. Empty where the modes are as Atlas makes them, and where they cannot be told. Changes nothing.
+    pub fn loose_modes(&self) -> Vec<String> {
+        let mode = |path: &Path| files::mode(path).ok().flatten();
+        let key = self.path.join("master.key");
+        let found = [loose_directory(&self.path, mode(&self.path)), loose_key(&key, mode(&key))];
+        found.into_iter().flatten().collect()
+    }
+
     /// The installation's id, made once.
     pub fn installation(&self, entropy: &dyn Entropy) -> Result<Installation> {
         let path = self.path.join("installation");
@@ -103,6 +112,29 @@ impl StateDir {
     }
 }
 
+/// What others may do with the state directory beyond passing through it.
+fn loose_directory(path: &Path, mode: Option<u32>) -> Option<String> {
+    let mode = mode?;
+    let what = if mode & 0o022 != 0 {
+        "may be written by other users of this machine, who could put a store, a key or a program of their own there"
+    } else if mode & 0o044 != 0 {
+        "may be read by other users of this machine"
+    } else {
+        return None;
+    };
+    Some(format!("the state directory {0} {what} (its mode is {mode:04o}); close it: chmod 700 {0}", path.display()))
+}
+
+/// A key that others could read is a key that they may have.
+fn loose_key(path: &Path, mode: Option<u32>) -> Option<String> {
+    let mode = mode.filter(|mode| mode & 0o077 != 0)?;
+    Some(format!(
+        "the master key {0} is open to other users of this machine (its mode is {mode:04o}), and every machine's key follows \
+         from it; close it: chmod 600 {0}",
+        path.display()
+    ))
+}
+
 fn list(folder: &Path) -> Result<Vec<PathBuf>> {
     files::list(folder).map_err(|cause| files::error("read", folder, &cause))
 }
@@ -121,4 +153,53 @@ fn made_once(path: &Path, make: impl FnOnce() -> String) -> Result<String> {
         read()?.unwrap_or_default()
     };
     String::from_utf8(bytes).map_err(|_| Error::new(ErrorKind::Decode, format!("{} is no text", path.display())))
+}
+
+#[cfg(test)]
+mod tests {
+    //! Which modes are told of.
+    #![allow(clippy::disallowed_methods, reason = "tests stand outside the seams")]
+
+    use super::*;
+
+    #[test]
+    fn only_what_others_can_get_at_is_told() {
+        let path = Path::new("/state");
+        for mode in [0o700, 0o500, 0o711, 0o1700] {
+            assert_eq!(loose_directory(path, Some(mode)), None, "{mode:o}");
+        }
+        for (mode, word) in
+            [(0o777, "written"), (0o770, "written"), (0o702, "written"), (0o755, "read"), (0o740, "read")]
+        {
+            let told = loose_directory(path, Some(mode)).expect("it is loose");
+            assert!(told.contains(&format!("be {word}")) && told.contains(&format!("{mode:04o}")), "{told}");
+            assert!(told.ends_with("chmod 700 /state"), "{told}");
+        }
+        for mode in [0o600, 0o400] {
+            assert_eq!(loose_key(path, Some(mode)), None, "{mode:o}");
+        }
+        for mode in [0o644, 0o640, 0o620, 0o601] {
+            assert!(loose_key(path, Some(mode)).is_some_and(|told| told.ends_with("chmod 600 /state")), "{mode:o}");
+        }
+        assert_eq!((loose_directory(path, None), loose_key(path, None)), (None, None));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn modes_are_told_of_the_directory_and_its_key() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let state = StateDir::open(&folder.path().join("state")).unwrap();
+        assert_eq!(state.loose_modes(), [] as [String; 0]);
+        state.master_key(None, true, &atlas_auth::SeededEntropy::new(1)).unwrap();
+        assert_eq!(state.loose_modes(), [] as [String; 0], "they are made as they should be");
+        let set = |path: &Path, mode| {
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+        };
+        set(state.path(), 0o777);
+        set(&state.path().join("master.key"), 0o644);
+        let told = state.loose_modes();
+        assert_eq!(told.len(), 2, "{told:?}");
+        assert!(told[0].contains("0777") && told[1].contains("master.key") && told[1].contains("0644"), "{told:?}");
+    }
 }

@@ -2,6 +2,7 @@
 //!
 //! | setting | meaning |
 //! |---|---|
+//! | `open_files`, `address_space_mb`, `processor_seconds`, `log_mb` | what its machines are held to: [`MachineLimits`] |
 //! | `price_per_hour` | what a machine is said to cost, in dollars, so that bills can be tried; 0 unless set |
 //! | `pod` | the program that supervises: `atlas-pod`, or `atlas`; unless set, this program if it carries its pod, else the one beside it |
 
@@ -14,11 +15,12 @@ use atlas_core::{BuildContext, Error, Money, Provider, ProviderFactory, Provider
 use atlas_pod::PodProgram;
 
 use crate::folder::AccountFolder;
+use crate::limits::MachineLimits;
 use crate::provider::{Local, Shared};
 use crate::{program, translate};
 
 /// The settings that an account understands.
-const SETTINGS: &[&str] = &["price_per_hour", "pod"];
+const SETTINGS: &[&str] = &["price_per_hour", "pod", "open_files", "address_space_mb", "processor_seconds", "log_mb"];
 
 /// The factory of `local` accounts, for a program that carries its pod ([`pod_main`](crate::pod_main)), or has `atlas-pod`
 /// beside it or configured.
@@ -50,6 +52,7 @@ impl ProviderFactory for LocalFactory {
         settings.only(translate::KIND, SETTINGS)?;
         let mut builder = LocalBuilder::new(context.state_dir.clone(), context.sealer.clone())
             .id(id.clone())
+            .limits(MachineLimits::of_settings(settings)?)
             .clock(Arc::clone(&context.clock))
             .entropy(Arc::clone(&context.entropy));
         if let Some(price) = settings.text("price_per_hour") {
@@ -74,6 +77,7 @@ pub struct LocalBuilder {
     program: Option<PodProgram>,
     price_per_hour: Money,
     grace: Duration,
+    limits: MachineLimits,
     sealer: Result<Arc<Sealer>>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
@@ -87,6 +91,7 @@ impl LocalBuilder {
             program: None,
             price_per_hour: Money::ZERO,
             grace: atlas_pod::DEFAULT_GRACE,
+            limits: MachineLimits::none(),
             sealer,
             clock: Arc::new(SystemClock),
             entropy: Arc::new(SystemEntropy),
@@ -118,6 +123,12 @@ impl LocalBuilder {
         self
     }
 
+    /// What a machine made from now on is held to; a request may ask for less and not for more.
+    pub const fn limits(mut self, limits: MachineLimits) -> Self {
+        self.limits = limits;
+        self
+    }
+
     /// Takes time from `clock`.
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;
@@ -138,6 +149,7 @@ impl LocalBuilder {
                 self.price_per_hour
             )));
         }
+        self.limits.check()?;
         let id = match self.id {
             Some(id) => id,
             None => ProviderId::parse(translate::KIND)?,
@@ -153,6 +165,7 @@ impl LocalBuilder {
             program: self.program.or_else(program::own_pod).or_else(program::pod_beside_own),
             price_per_hour: self.price_per_hour,
             grace: self.grace,
+            limits: self.limits,
             sealer: self.sealer,
             clock: self.clock,
             entropy: self.entropy,

@@ -3,6 +3,8 @@
 //! Invariants: a machine's folder appears whole, under the account's lock, and vanishes whole, by one rename. Between the
 //! two it is changed only under the machine's own lock. No ending needs the account's lock, so none waits for a create.
 
+#![expect(clippy::disallowed_methods, reason = "this is the seam")]
+
 use std::fs::{OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::PermissionsExt;

@@ -26,8 +26,9 @@
 //! - **Environment and keys are on disk only sealed**, and in no error, log or answer.
 //!
 //! What it can do: run a command, or without one a small built-in web service; stop and start again under the same keys;
-//! logs; http ports behind the machine's key, and raw tcp ports, all on 127.0.0.1 and without TLS. What it cannot: images,
-//! GPUs, and any limit of processors, memory or disk; asked for, they are refused by name.
+//! logs; http ports behind the machine's key, and raw tcp ports, all on 127.0.0.1 and without TLS; hold each process of a
+//! machine to [limits](MachineLimits) of the kernel, and its log to a cap. What it cannot: images, GPUs, and giving a machine
+//! a part of this one's processors, memory or disk; asked for, they are refused by name.
 //!
 //! ```no_run
 //! use std::sync::Arc;
@@ -51,6 +52,7 @@ mod config;
 mod error;
 mod folder;
 mod life;
+mod limits;
 mod logs;
 mod machine;
 mod program;
@@ -60,5 +62,6 @@ mod translate;
 
 pub use atlas_pod::PodProgram;
 pub use config::{LocalBuilder, LocalFactory, factory, factory_with};
+pub use limits::MachineLimits;
 pub use program::pod_main;
 pub use provider::Local;

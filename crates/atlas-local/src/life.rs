@@ -32,6 +32,7 @@ pub(crate) async fn create(shared: &Shared, order: &SpawnOrder) -> Result<Comput
         let message = format!("the time in which this machine could be made ended at {}; ask again", order.not_after());
         Err(Error::new(ErrorKind::Timeout, message).with_effect(Effect::NotSent))
     };
+    let limits = shared.limits.narrowed(&order.request().provider_opts)?;
     let private = PrivateParts { env: order.env().clone(), ..PrivateParts::default() };
     let sealer = shared.sealer.as_ref().map_err(Clone::clone)?;
     let describe = |id: ComputeId| {
@@ -41,6 +42,7 @@ pub(crate) async fn create(shared: &Shared, order: &SpawnOrder) -> Result<Comput
             request: order.request().clone(),
             ports: translate::ports(order.request()),
             price_per_hour: shared.price_per_hour,
+            limits,
             created_at: now(),
         };
         let sealed = sealer.seal(&*shared.entropy, id.as_str(), &private.to_bytes());

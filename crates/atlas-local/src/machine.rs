@@ -8,6 +8,8 @@ use atlas_core::{ComputeId, ComputeRequest, Mark, Money, PortSpec};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::limits::MachineLimits;
+
 /// The format that this version reads and writes.
 const FORMAT: u32 = 1;
 
@@ -42,6 +44,9 @@ pub(crate) struct Machine {
     /// The ports that it has: those asked for, or the built-in service's own.
     pub(crate) ports: Vec<PortSpec>,
     pub(crate) price_per_hour: Money,
+    /// What it is held to in every run.
+    #[serde(default, skip_serializing_if = "MachineLimits::is_none")]
+    pub(crate) limits: MachineLimits,
     pub(crate) created_at: Timestamp,
     /// Which run is the latest; no two have the same number.
     pub(crate) run: u64,
@@ -56,6 +61,7 @@ pub(crate) struct Birth {
     pub(crate) request: ComputeRequest,
     pub(crate) ports: Vec<PortSpec>,
     pub(crate) price_per_hour: Money,
+    pub(crate) limits: MachineLimits,
     pub(crate) created_at: Timestamp,
 }
 
@@ -65,9 +71,9 @@ pub(crate) const FIRST_RUN: u64 = 1;
 impl Machine {
     /// A machine that is about to be started for the first time.
     pub(crate) fn new(id: ComputeId, sealed: Sealed, birth: Birth) -> Self {
-        let Birth { name, mark, request, ports, price_per_hour, created_at } = birth;
+        let Birth { name, mark, request, ports, price_per_hour, limits, created_at } = birth;
         let (run, wanted) = (FIRST_RUN, Wanted::Running);
-        Self { format: FORMAT, id, name, mark, request, sealed, ports, price_per_hour, created_at, run, wanted }
+        Self { format: FORMAT, id, name, mark, request, sealed, ports, price_per_hour, limits, created_at, run, wanted }
     }
 
     /// The same machine, of which this is wanted.

@@ -1,6 +1,8 @@
 //! The programs of this machine: the one that supervises, and the one that a user asks to be run. The seam to this
 //! process's own environment (rule S1).
 
+#![expect(clippy::disallowed_methods, reason = "this is the seam to the programs of this machine")]
+
 use std::ffi::OsString;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
@@ -73,7 +75,6 @@ pub(crate) fn check(request: &ComputeRequest) -> Result<()> {
     find(program, search.as_ref()).map_err(|why| Error::validation(format!("the command cannot be run: {why}")))
 }
 
-#[expect(clippy::disallowed_methods, reason = "this is the seam")]
 fn own_search_path() -> Option<OsString> {
     std::env::var_os("PATH")
 }

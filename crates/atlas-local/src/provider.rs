@@ -15,6 +15,7 @@ use atlas_pod::PodProgram;
 
 use crate::config::LocalBuilder;
 use crate::folder::AccountFolder;
+use crate::limits::MachineLimits;
 use crate::{error, life, logs, program, translate};
 
 /// Machines on this machine. Cheap to clone.
@@ -32,6 +33,7 @@ pub(crate) struct Shared {
     pub(crate) program: Option<PodProgram>,
     pub(crate) price_per_hour: Money,
     pub(crate) grace: Duration,
+    pub(crate) limits: MachineLimits,
     /// Or why nothing can be sealed: machines are listed and ended all the same.
     pub(crate) sealer: Result<Arc<Sealer>>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -115,7 +117,9 @@ impl Provider for Local {
 
     /// Also refuses a command whose program is not on this machine.
     fn check(&self, request: &ComputeRequest) -> Result<()> {
-        translate::check(request).and_then(|()| program::check(request)).map_err(|error| error.with_provider(self.id()))
+        translate::check(request, &self.shared.limits)
+            .and_then(|()| program::check(request))
+            .map_err(|error| error.with_provider(self.id()))
     }
 
     /// The account and the random identity of its folder, which is made on the first call: another state directory, or

@@ -9,6 +9,7 @@ use atlas_core::{
 use atlas_pod::{LaunchSpec, PodProgram, PodState};
 use serde_json::{Value, json};
 
+use crate::limits::MachineLimits;
 use crate::machine::Machine;
 use crate::status::{Process, status};
 
@@ -28,7 +29,8 @@ const SERVICE_PORT: PortSpec = PortSpec::http(8000);
 const NAME_LIMIT: usize = 128;
 
 /// What is understood; anything else that is asked for is refused.
-const UNDERSTOOD: [Field; 5] = [Field::Command, Field::RegionHints, Field::Ports, Field::Env, Field::Name];
+const UNDERSTOOD: [Field; 6] =
+    [Field::Command, Field::RegionHints, Field::Ports, Field::Env, Field::Name, Field::ProviderOpts];
 
 /// What this provider is like.
 pub(crate) fn traits() -> Traits {
@@ -50,7 +52,7 @@ pub(crate) fn traits() -> Traits {
 }
 
 /// Refuses what cannot be honoured, by name (rule C6).
-pub(crate) fn check(request: &ComputeRequest) -> Result<()> {
+pub(crate) fn check(request: &ComputeRequest, limits: &MachineLimits) -> Result<()> {
     request.validate()?;
     let refused: Vec<Field> = request.set_fields().into_iter().filter(|field| !UNDERSTOOD.contains(field)).collect();
     if !refused.is_empty() {
@@ -66,6 +68,7 @@ pub(crate) fn check(request: &ComputeRequest) -> Result<()> {
     if let Some(region) = request.region_hints.iter().find(|region| *region != REGION) {
         return Err(Error::validation(format!("{KIND} has no region \"{region}\"; its only one is \"{REGION}\"")));
     }
+    limits.narrowed(&request.provider_opts)?;
     let is_http = ports(request).iter().any(|port| port.protocol == Protocol::Http);
     if let Some(name) = request.env.keys().find(|name| is_pods_own(name, is_http)) {
         return Err(Error::validation(format!(
@@ -98,7 +101,6 @@ fn reason(field: Field) -> &'static str {
             "its machines share this one's disk, and it cannot give or limit a part of it"
         }
         Field::Spot | Field::CloudType => "it has only one kind of machine",
-        Field::ProviderOpts => "it has no options of its own",
         _ => "it has no such thing",
     }
 }
@@ -119,6 +121,8 @@ pub(crate) fn launch_spec(
     let mut spec = LaunchSpec::new(program, directory, machine.run)
         .compute_id(machine.id.as_str())
         .command(machine.request.command.clone())
+        .limits(machine.limits.of_processes())
+        .log_cap(machine.limits.log_cap())
         .grace(grace);
     for (name, value) in private.env {
         spec = spec.env(name, value);

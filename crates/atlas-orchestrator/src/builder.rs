@@ -137,6 +137,9 @@ impl OrchestratorBuilder {
             // The key comes before the first record, so that records without one tell of a loss (P6).
             let _ = atlas.master_key();
         }
+        for loose in state.loose_modes() {
+            tracing::warn!("{loose}");
+        }
         let begun = clock.monotonic();
         let store = loop {
             match open_store(&store, atlas.config(), &state, &steady, only_existing).await {

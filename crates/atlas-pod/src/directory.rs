@@ -132,7 +132,7 @@ impl Directory {
 
     /// Device and inode of the lock's file.
     pub(crate) fn lock_identity(&self) -> io::Result<(u64, u64)> {
-        let metadata = std::fs::metadata(self.lock())?;
+        let metadata = files::about(&self.lock())?;
         Ok((metadata.dev(), metadata.ino()))
     }
 

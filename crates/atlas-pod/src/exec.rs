@@ -40,6 +40,7 @@ pub(crate) fn main(words: &[OsString]) -> ExitCode {
     if let Err(error) = limit(&limits) {
         return refuse(&format!("its limits cannot be set: {error}"));
     }
+    #[expect(clippy::disallowed_methods, reason = "this process becomes the command")]
     let error = Command::new(program).args(rest).exec();
     say(&format!("atlas-pod: cannot run {}: {error}", program.display()));
     ExitCode::from(if error.kind() == io::ErrorKind::NotFound { NOT_FOUND } else { CANNOT_RUN })

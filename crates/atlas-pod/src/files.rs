@@ -3,6 +3,8 @@
 //! Invariant: a document (`pod.json`, `exit.json`, `run`) is replaced whole or not at all, and is on the disk when the
 //! call returns.
 
+#![expect(clippy::disallowed_methods, reason = "this is the seam")]
+
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -14,7 +16,6 @@ const RESERVED: usize = 512;
 /// Only the owner reads and writes.
 const PRIVATE: u32 = 0o600;
 
-#[expect(clippy::disallowed_methods, reason = "this is the seam")]
 pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
     std::fs::read(path)
 }
@@ -38,7 +39,6 @@ pub(crate) fn create_empty(path: &Path) -> io::Result<()> {
     OpenOptions::new().append(true).create(true).mode(PRIVATE).open(path).map(drop)
 }
 
-#[expect(clippy::disallowed_methods, reason = "this is the seam")]
 pub(crate) fn open_for_reading(path: &Path) -> io::Result<File> {
     File::open(path)
 }
@@ -80,20 +80,17 @@ pub(crate) fn fill_reserved(reserved: &Path, path: &Path, content: &[u8]) -> io:
 }
 
 /// Renames within one folder and syncs it.
-#[expect(clippy::disallowed_methods, reason = "this is the seam")]
 pub(crate) fn rename(from: &Path, to: &Path) -> io::Result<()> {
     std::fs::rename(from, to)?;
     sync_folder_of(to)
 }
 
 /// Renames without syncing: for logs, whose loss in a power cut is no harm.
-#[expect(clippy::disallowed_methods, reason = "this is the seam")]
 pub(crate) fn rename_loosely(from: &Path, to: &Path) -> io::Result<()> {
     std::fs::rename(from, to)
 }
 
 /// Removes a file and syncs its folder; nothing there is success.
-#[expect(clippy::disallowed_methods, reason = "this is the seam")]
 pub(crate) fn remove_if_there(path: &Path) -> io::Result<()> {
     match std::fs::remove_file(path) {
         Ok(()) => sync_folder_of(path),
@@ -110,4 +107,9 @@ fn write_and_sync(path: &Path, content: &[u8]) -> io::Result<()> {
 
 fn sync_folder_of(path: &Path) -> io::Result<()> {
     path.parent().map_or(Ok(()), |folder| open_for_reading(folder)?.sync_all())
+}
+
+/// What the file system knows of a file.
+pub(crate) fn about(path: &Path) -> io::Result<std::fs::Metadata> {
+    std::fs::metadata(path)
 }

@@ -3,6 +3,8 @@
 //! The launcher exists so that the supervisor is nobody's child: it starts it, passes on what it answers, and goes.
 //! The kernel then gives the supervisor to the first process of the machine, which takes its exit status.
 
+#![expect(clippy::disallowed_methods, reason = "pods are started here")]
+
 use std::io::{self, Read, Write};
 use std::path::Path;
 use std::process::{ExitCode, Stdio};

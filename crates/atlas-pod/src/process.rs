@@ -3,6 +3,8 @@
 //! Invariant: a signal goes through a process descriptor that was opened first and whose start time was compared
 //! afterwards, so a number that the kernel gave to somebody else meanwhile is never hit.
 
+#![expect(clippy::disallowed_methods, reason = "what the kernel shows of processes is no file of anybody")]
+
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;

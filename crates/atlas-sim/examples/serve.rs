@@ -1,6 +1,7 @@
 //! The simulated clouds as a server, until standard input closes: `cargo run -p atlas-machines-sim --features server
 //! --example serve [PORT]`. The first line says where they are; `atlas sim` is the same with more words.
 #![expect(clippy::print_stdout, reason = "an example talks to the person who runs it")]
+#![expect(clippy::disallowed_methods, reason = "a program has no seams")]
 
 use std::error::Error;
 use std::net::{Ipv4Addr, SocketAddr};

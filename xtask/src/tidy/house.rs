@@ -53,7 +53,7 @@ pub(super) fn check(package: &Package, all: &[Package], manifest: &str, text: &s
     for dependency in &package.dependencies {
         let inside = dependency.folder.as_ref().filter(|folder| all.iter().any(|other| other.folder == **folder));
         let complaint = match inside {
-            Some(folder) => arrow(&package.folder, own, folder, dependency),
+            Some(folder) => arrow(package, own, folder, dependency),
             None => is_product_library(package).then(|| stranger(dependency)).flatten(),
         };
         found.extend(complaint.map(|what| Violation::new(manifest, line_of(text, dependency), what)));
@@ -65,10 +65,11 @@ fn floor(folder: &str) -> Option<u8> {
     FLOORS.iter().find(|(name, _)| *name == folder).map(|(_, floor)| *floor)
 }
 
-fn arrow(folder: &str, own: u8, target: &str, dependency: &Dependency) -> Option<String> {
+fn arrow(package: &Package, own: u8, target: &str, dependency: &Dependency) -> Option<String> {
+    let folder = package.folder.as_str();
     let below = floor(target).unwrap_or(TOP);
     if dependency.kind == Kind::Development {
-        if dependency.requirement != "*" {
+        if package.is_published && dependency.requirement != "*" {
             return Some(format!(
                 "dev-dependency {target} carries a version, so it would have to be published first: write \
                  {} = {{ package = \"{}\", path = \"../{target}\" }} here",

@@ -11,6 +11,7 @@ mod places;
 mod readme;
 mod shape;
 mod source;
+mod spill;
 #[cfg(test)]
 mod tests;
 
@@ -84,6 +85,7 @@ fn check_source(path: &str, text: &str, packages: &[Package]) -> Vec<Violation> 
     let source = Source::read(path, text);
     let mut found = shape::check(&source);
     found.extend(canary::check(&source));
+    found.extend(spill::check(&source));
     let owner = packages.iter().find(|package| path.starts_with(&format!("{}/src/", package.path)));
     if let Some(package) = owner.filter(|package| house::is_product_library(package) && !path.ends_with("src/main.rs"))
     {

@@ -1,7 +1,7 @@
 //! Each rule of tidy shown to fail on a text that breaks it, and to leave alone one that looks alike.
 
 use super::source::Source;
-use super::{Violation, canary, foreign, house, imports, places, readme, shape};
+use super::{Violation, canary, foreign, house, imports, places, readme, shape, spill};
 use crate::workspace::{Dependency, Kind, Package};
 
 fn source(text: &str) -> Source {
@@ -19,6 +19,7 @@ fn package(folder: &str, dependencies: Vec<Dependency>) -> Package {
         path: format!("crates/{folder}"),
         binaries: vec![folder.to_owned()],
         has_library: folder != "atlas-cli",
+        is_published: true,
         dependencies,
     }
 }
@@ -83,6 +84,14 @@ fn house_lets_tests_lean_sideways_but_not_up_and_without_versions() {
     assert_eq!(development("atlas-orchestrator", "atlas-sim", "^0.1.0"), 1);
     assert_eq!(development("atlas-local", "atlas-sim", "*"), 0);
     assert_eq!(development("atlas-local", "atlas-orchestrator", "*"), 1);
+    // What is never published waits for nothing.
+    let all = [package("atlas-sim", Vec::new())];
+    let of_tests = |is_published| {
+        let dependency = inside("atlas-sim", Kind::Development, "^0.1.0");
+        let tests = Package { is_published, ..package("tests", vec![dependency]) };
+        house::check(&tests, &all, "Cargo.toml", "").len()
+    };
+    assert_eq!((of_tests(false), of_tests(true)), (0, 1));
 }
 
 #[test]
@@ -222,6 +231,57 @@ fn canary_finds_plain_secrets_in_debugged_types() {
                 password: Secret,\n}\n#[derive(Clone)]\nstruct B { secret: String }\n\
                 #[derive(Debug)]\nenum C { D { tokens: Vec<String> } }\n";
     assert_eq!(lines(&canary::check(&source(text))), [4, 5, 15]);
+}
+
+#[test]
+fn canary_looks_into_bytes_and_types_without_names() {
+    let text = "#[derive(Debug)]\nstruct ApiKey(String);\n#[derive(Debug)]\nstruct A { key: [u8; 32], token: Bytes }\n\
+                #[derive(Debug)]\nstruct TokenHash(String);\n#[derive(Clone)]\nstruct Password(String);\n\
+                #[derive(Debug)]\nstruct Key(u64);\n// not a secret: names a row\n#[derive(Debug)]\nstruct B { key: u64 }\n";
+    assert_eq!(lines(&canary::check(&source(text))), [2, 4, 4]);
+}
+
+#[test]
+fn spill_finds_secrets_that_go_where_others_read() {
+    for text in [
+        "fn a() { tracing::warn!(%token, \"x\"); }",
+        "fn a() { info!(target: \"x\", api_key); }",
+        "fn a() { debug!(password = ?given, \"x\"); }",
+        "fn a() { error!(\"sent {token}\"); }",
+        "fn a() { error!(\"sent {secret:?} twice\"); }",
+        "fn a() { println!(\"{}\", self.token); }",
+        "fn a() { eprintln!(\"{}\", &key); }",
+        "fn a() { panic!(\"{}\", value.expose()); }",
+        "fn a() { warn!(url = url.expose(), \"x\"); }",
+        "let a = info_span!(\"x\", token);",
+        "impl fmt::Debug for A {\n fn fmt(&self) { f.field(self.0.expose()) } }",
+        "impl<T> std::fmt::Display for A<T> { fn fmt(&self) { write!(f, \"{}\", self.0.expose()) } }",
+        "#[derive(Debug, clap::Args)]\nstruct A { #[arg(long)] token: Secret, tokens: u8 }",
+        "#[derive(Parser)] struct A { password: Option<String> }",
+    ] {
+        let found = spill::check(&source(text));
+        assert_eq!(found.len(), 1, "{text}: {found:?}");
+    }
+}
+
+#[test]
+fn spill_leaves_what_is_no_secret_or_goes_nowhere() {
+    for text in [
+        "fn a() { tracing::warn!(rental = %token, \"x\"); }",
+        "fn a() { warn!(token_id, key_count = 3, \"a token was {kind}\"); }",
+        "fn a() { warn!(\"{{token}} is written so\"); }",
+        "fn a() { // not a secret: names a row\n warn!(\"{key}\"); }",
+        "fn a() { header(format!(\"Bearer {}\", token.expose())); }",
+        "// warn!(%token)\nconst A: &str = \"println!(token)\";",
+        "fn a() { warn!(answer = check(key), \"x\"); }",
+        "impl A { fn header(&self) { self.0.expose() } }\nimpl fmt::Debug for A { fn fmt(&self) { \"[redacted]\" } }",
+        "#[derive(Args)] struct A { secret_file: PathBuf, secret_env: Option<String>, hash: String }",
+        "#[cfg(test)]\nmod tests { fn a() { println!(\"{token}\"); } }",
+    ] {
+        assert_eq!(spill::check(&source(text)), [], "{text}");
+    }
+    let test = Source::read("crates/atlas-core/src/thing/tests.rs", "fn a() { println!(\"{token}\"); }");
+    assert_eq!(spill::check(&test), []);
 }
 
 #[test]

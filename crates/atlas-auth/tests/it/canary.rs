@@ -58,10 +58,10 @@ fn c9_no_secret_is_ever_shown() {
     watch.error(TokenHash::parse(&format!("{CANARY}{}", "0".repeat(21))).unwrap_err());
 
     let master = MasterKey::parse(&canary()).unwrap();
-    watch.hide(master.derive(KeyPurpose::Seal, "t", 1).expose());
+    watch.hide(master.derive(KeyPurpose::Signing, "t", 1).expose());
     watch.debug(&master);
     watch.text(&master.check_value());
-    watch.debug(master.derive(KeyPurpose::Seal, "t", 1));
+    watch.debug(master.derive(KeyPurpose::Signing, "t", 1));
     watch.error(MasterKey::parse(&Secret::from("canary")).unwrap_err());
     watch.error(MasterKey::parse(&Secret::from(CANARY.replace('A', "+"))).unwrap_err());
 

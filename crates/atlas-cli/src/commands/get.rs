@@ -3,7 +3,7 @@
 use atlas::ComputeId;
 use clap::Args;
 
-use crate::arguments::Named;
+use crate::arguments::{Named, machine_id};
 use crate::context::Context;
 use crate::table::pairs;
 use crate::{Outcome, describe};
@@ -16,8 +16,8 @@ use crate::{Outcome, describe};
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Get {
     /// What the cloud calls the machine
-    #[arg(allow_hyphen_values = true)]
-    id: String,
+    #[arg(allow_hyphen_values = true, value_parser = machine_id)]
+    id: ComputeId,
     #[command(flatten)]
     named: Named,
 }
@@ -30,7 +30,7 @@ Examples:
 impl Get {
     pub(crate) async fn run(self, context: &Context) -> Outcome {
         let account = context.account(self.named.provider.as_deref())?;
-        let id = ComputeId::new(self.id);
+        let id = self.id;
         let compute = context.interrupt.unless(async { Ok(account.get(&id).await?) }).await?;
         context.output.result(&compute, || pairs(&describe::details(&compute)))?;
         Ok(())

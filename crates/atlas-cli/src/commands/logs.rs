@@ -6,7 +6,7 @@ use futures_util::StreamExt;
 use serde_json::json;
 
 use crate::Outcome;
-use crate::arguments::Named;
+use crate::arguments::{Named, machine_id};
 use crate::context::Context;
 use crate::output::Output;
 
@@ -17,8 +17,8 @@ use crate::output::Output;
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Logs {
     /// What the cloud calls the machine
-    #[arg(allow_hyphen_values = true)]
-    id: String,
+    #[arg(allow_hyphen_values = true, value_parser = machine_id)]
+    id: ComputeId,
     /// Go on as more is written, until the machine ends
     #[arg(short, long)]
     follow: bool,
@@ -35,7 +35,7 @@ impl Logs {
     pub(crate) async fn run(self, context: &Context) -> Outcome {
         let account = context.account(self.named.provider.as_deref())?;
         let options = if self.follow { LogOptions::follow() } else { LogOptions::now() };
-        let stream = account.logs(ComputeId::new(self.id), &options)?;
+        let stream = account.logs(self.id, &options)?;
         context.interrupt.unless(copy(stream, context.output)).await
     }
 }

@@ -4,7 +4,7 @@ use atlas::ComputeId;
 use clap::Args;
 use serde_json::json;
 
-use crate::arguments::{Named, Waiting};
+use crate::arguments::{Named, Waiting, machine_id};
 use crate::context::Context;
 use crate::{Outcome, describe};
 
@@ -15,8 +15,8 @@ use crate::{Outcome, describe};
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Start {
     /// What the cloud calls the machine
-    #[arg(allow_hyphen_values = true)]
-    id: String,
+    #[arg(allow_hyphen_values = true, value_parser = machine_id)]
+    id: ComputeId,
     #[command(flatten)]
     named: Named,
     #[command(flatten)]
@@ -31,7 +31,7 @@ Examples:
 impl Start {
     pub(crate) async fn run(self, context: &Context) -> Outcome {
         let account = context.account(self.named.provider.as_deref())?;
-        let id = ComputeId::new(self.id);
+        let id = self.id;
         context
             .interrupt
             .may_leave(format!("interrupted; machine {id} may have been asked to start, and then it bills"));

@@ -5,7 +5,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use crate::Outcome;
-use crate::arguments::{Named, Permitted, Waiting};
+use crate::arguments::{Named, Permitted, Waiting, machine_id};
 use crate::context::Context;
 use crate::failure::Failure;
 
@@ -16,9 +16,9 @@ use crate::failure::Failure;
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Terminate {
-    /// What the cloud calls the machines
-    #[arg(required = true, value_name = "ID")]
-    ids: Vec<String>,
+    /// What the cloud calls the machines; after `--` an id may begin with a dash
+    #[arg(required = true, value_name = "ID", value_parser = machine_id)]
+    ids: Vec<ComputeId>,
     #[command(flatten)]
     named: Named,
     #[command(flatten)]
@@ -37,9 +37,9 @@ impl Terminate {
     pub(crate) async fn run(self, context: &Context) -> Outcome {
         let account = context.account(self.named.provider.as_deref())?;
         let mut ids: Vec<ComputeId> = Vec::new();
-        for id in self.ids.iter().map(ComputeId::new) {
-            if !ids.contains(&id) {
-                ids.push(id);
+        for id in &self.ids {
+            if !ids.contains(id) {
+                ids.push(id.clone());
             }
         }
         let named = ids.iter().map(ComputeId::as_str).collect::<Vec<_>>().join(", ");

@@ -149,3 +149,38 @@ fn two_documents() {
     let (_, ran) = list("deployment: a\n---\ndeployment: b\n");
     assert!(ran.err.contains("second document"), "{ran:?}");
 }
+
+#[test]
+fn limits_of_an_account_are_checked_hold_and_are_not_raised() {
+    for (setting, says) in [
+        ("open_files: -1", "open_files must be a whole number from 16"),
+        ("open_files: 1e3", "open_files must be a whole number from 16"),
+        ("log_mb: 0", "log_mb must be a whole number from 1"),
+        ("address_space_mb: 99999999999", "address_space_mb must be a whole number from 64"),
+        ("processor_seconds: 1h", "processor_seconds must be a whole number from 1"),
+        ("processes: 5", "there is no key `processes`"),
+    ] {
+        let home = Home::new();
+        home.configure(&format!("providers: {{ local: {{ {setting} }} }}\n"));
+        let ran = home.run(&["spawn", "--provider", "local", "--json"]);
+        assert_eq!((ran.code, ran.error()["kind"].as_str()), (2, Some("config")), "{setting}: {ran:?}");
+        assert!(ran.error()["message"].as_str().expect("text").contains(says), "{setting}: {ran:?}");
+        home.assert_nothing_spent();
+    }
+
+    let home = Home::new();
+    home.configure("providers:\n  local: { open_files: 100 }\n");
+    let more = home.run(&["spawn", "--provider", "local", "--opt", "open_files=101", "--json"]);
+    assert_eq!((more.code, more.error()["kind"].as_str()), (2, Some("validation")), "{more:?}");
+    let other = home.run(&["spawn", "--provider", "local", "--opt", "processes=9", "--json"]);
+    assert_eq!((other.code, other.error()["kind"].as_str()), (5, Some("unsupported")), "{other:?}");
+    home.assert_nothing_spent();
+
+    for (words, says) in [(&[][..], "100\n"), (&["--opt", "open_files=50"][..], "50\n")] {
+        let machine = home.spawn(&[words, &["--", "sh", "-c", "ulimit -n"]].concat());
+        let id = machine["id"].as_str().expect("text");
+        assert_eq!(home.good(&["logs", "--provider", "local", "--follow", id]).out, says);
+        home.good(&["terminate", "--provider", "local", id]);
+    }
+    home.assert_nothing_spent();
+}

@@ -134,6 +134,30 @@ fn a_folder_that_may_not_be_written() {
     set_mode(&home.state(), 0o755);
 }
 
+#[test]
+fn what_is_open_to_others_is_told_and_stands_in_nobodys_way() {
+    let home = Home::new();
+    let ran = home.good(&["list", "--provider", "local"]);
+    assert!(!ran.err.contains("chmod"), "made as it should be: {ran:?}");
+    set_mode(&home.state(), 0o777);
+    set_mode(&home.state().join("master.key"), 0o644);
+    for words in [&["list", "--provider", "local", "--json"][..], &["reap", "--json"], &["list", "--provider", "local"]]
+    {
+        let ran = home.good(words);
+        let told: Vec<_> = ran.err.lines().filter(|line| line.starts_with("note: ")).collect();
+        assert_eq!(told.len(), 2, "{words:?}: {ran:?}");
+        let state = home.state();
+        assert!(told[0].ends_with(&format!("chmod 700 {}", state.display())), "{told:?}");
+        assert!(told[1].ends_with(&format!("chmod 600 {}/master.key", state.display())), "{told:?}");
+    }
+    // An error is still the last line.
+    let ran = home.run(&["get", "--provider", "local", "m-aaaaaaaaaa", "--json"]);
+    assert_eq!((ran.code, ran.error()["kind"].as_str()), (3, Some("not_found")), "{ran:?}");
+    set_mode(&home.state(), 0o700);
+    set_mode(&home.state().join("master.key"), 0o600);
+    assert!(!home.good(&["list", "--provider", "local"]).err.contains("chmod"));
+}
+
 fn set_mode(path: &Path, mode: u32) {
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("its owner may");
 }

@@ -144,3 +144,39 @@ fn ids_may_begin_with_a_hyphen() {
         assert!(ran.error()["message"].as_str().is_some_and(|text| text.contains("-x-1")), "{ran:?}");
     }
 }
+
+/// Ids that no cloud gives: each command says so, touches nothing outside its folder, and asks for no machine with no name.
+#[test]
+fn ids_that_are_none_lead_nowhere() {
+    let home = Home::new();
+    let outside = home.path().join("x");
+    std::fs::create_dir(&outside).expect("it can be made");
+    std::fs::write(outside.join("machine.json"), "{}").expect("it can be written");
+    let machine = home.spawn(&["--", "sleep", "600"]);
+    let inside = format!("{}/../../../../x", machine["id"].as_str().expect("text"));
+    for command in ["get", "stop", "start", "terminate", "logs"] {
+        for id in
+            ["../x", "..", ".", "/", "../../x", "m-aaaaaaaaaa/..", "lock", "identity", ".new-m-aaaaaaaaaa", &inside]
+        {
+            let ran = home.run(&[command, "--provider", "local", id]);
+            assert_eq!(ran.code, 3, "{command} {id}: {ran:?}");
+            assert!(ran.complaint().contains(&format!("no machine {id} here")), "{command} {id}: {ran:?}");
+        }
+        for id in ["", " ", "a b", "a\nb", "a\u{1b}[31m", &"x".repeat(300)] {
+            let ran = home.run(&[command, "--provider", "local", id]);
+            assert_eq!(ran.code, 2, "{command} {id:?}: {ran:?}");
+            assert!(!ran.err.contains('\u{1b}'), "{command}: {ran:?}");
+            let ran = home.run(&[command, "--provider", "local", "--json", id]);
+            assert_eq!((ran.code, ran.error()["kind"].as_str()), (2, Some("validation")), "{command} {id:?}: {ran:?}");
+        }
+        let ran = home.run(&[command, "--provider", "local", "--json", "--", "-id"]);
+        assert_eq!((ran.code, ran.error()["kind"].as_str()), (3, Some("not_found")), "{command}: {ran:?}");
+        assert!(ran.error()["message"].as_str().expect("text").contains("-id"), "{command}: {ran:?}");
+    }
+    // One among several that is none does not keep the others from their end.
+    let ran =
+        home.run(&["terminate", "--provider", "local", machine["id"].as_str().expect("text"), "--", "-id", "../x"]);
+    assert_eq!(ran.code, 3, "{ran:?}");
+    assert_eq!(std::fs::read_to_string(outside.join("machine.json")).expect("it is still there"), "{}");
+    home.assert_nothing_spent();
+}

@@ -18,6 +18,7 @@ impl Config {
     ///
     /// An error is one line with file, line and column.
     pub fn load() -> Result<Self> {
+        #[expect(clippy::disallowed_methods, reason = "this is the seam: what holds for this process")]
         let here = std::env::current_dir()
             .map_err(|cause| Error::validation(format!("the working directory cannot be told: {cause}")))?;
         Self::load_with(&Environment::process(), None, &here)
@@ -67,7 +68,7 @@ fn read(path: &Path, environment: &Environment) -> Result<Values> {
     let bytes = match files::read_at_most(path, LIMIT) {
         Ok(Some(bytes)) => bytes,
         Ok(None) => return Err(failed("there is no such file; write it, or name another".to_owned())),
-        Err(_) if path.is_dir() => return Err(failed("it is a folder; name the file in it".to_owned())),
+        Err(_) if files::is_folder(path) => return Err(failed("it is a folder; name the file in it".to_owned())),
         Err(cause) => return Err(failed(cause.to_string())),
     };
     parse(&bytes, path, environment)

@@ -91,6 +91,10 @@ static PROVIDER: Shape = Shape::Keys(&[
     ("ssh_key_name", Shape::Leaf(Leaf::Text)),
     ("price_per_hour", Shape::Leaf(Leaf::Money)),
     ("pod", Shape::Leaf(Leaf::Text)),
+    ("open_files", Shape::Leaf(Leaf::Text)),
+    ("address_space_mb", Shape::Leaf(Leaf::Text)),
+    ("processor_seconds", Shape::Leaf(Leaf::Text)),
+    ("log_mb", Shape::Leaf(Leaf::Text)),
     ("settings", Shape::Each(&Shape::Leaf(Leaf::Text))),
 ]);
 

@@ -275,7 +275,7 @@ fly: { storage: .atlas/fly-tokens.redb, logs_url: "https://l", poll_interval: 2s
             ),
             (
                 "providers: { runpod: { canary: canary-3f1c } }\n",
-                "1:24: providers.runpod: there is no key `canary`; known are kind, api_key, base_url, runtime_url, graphql_url, proxy_url, app, org, region, ssh_key_name, price_per_hour, pod, settings",
+                "1:24: providers.runpod: there is no key `canary`; known are kind, api_key, base_url, runtime_url, graphql_url, proxy_url, app, org, region, ssh_key_name, price_per_hour, pod, open_files, address_space_mb, processor_seconds, log_mb, settings",
             ),
             ("providers:\n\trunpod: {}\n", "2:1: a tab stands where only spaces may: indent with spaces"),
             (

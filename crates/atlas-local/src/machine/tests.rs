@@ -18,6 +18,7 @@ fn machine() -> Machine {
         request: ComputeRequest::cpu().command(["sleep", "9"]).env("KEY", "canary").http_port(8000),
         ports: vec![PortSpec::http(8000)],
         price_per_hour: Money::from_micros(100_000),
+        limits: MachineLimits::none(),
         created_at: Timestamp::from_seconds(1_800_000_000),
     };
     let sealed = sealer.seal(&entropy, id.as_str(), b"canary");
@@ -101,7 +102,7 @@ fn a_record_that_is_none_says_why() {
     it is no record of a machine: EOF while parsing a value at line 1 column 0
     it is no record of a machine: invalid length 0, expected struct Format with 1 element at line 1 column 2
     its format is 2 and this version of atlas knows 1; use the version that wrote it
-    it cannot be understood: unknown field `added`, expected one of `format`, `id`, `name`, `mark`, `request`, `sealed`, `ports`, `price_per_hour`, `created_at`, `run`, `wanted` at line 1 column 8
+    it cannot be understood: unknown field `added`, expected one of `format`, `id`, `name`, `mark`, `request`, `sealed`, `ports`, `price_per_hour`, `limits`, `created_at`, `run`, `wanted` at line 1 column 8
     it cannot be understood: no mark of Atlas at line 1 column 88
     it cannot be understood: "a lot" is no amount of dollars: write a decimal number such as 0.10 at line 1 column 242
     it cannot be understood: unknown variant `flying`, expected one of `running`, `stopped`, `gone` at line 1 column 641

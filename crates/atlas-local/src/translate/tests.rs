@@ -22,6 +22,7 @@ fn machine(request: ComputeRequest) -> Machine {
         ports: ports(&request),
         request,
         price_per_hour: Money::from_micros(100_000),
+        limits: MachineLimits::none(),
         created_at: Timestamp::from_seconds(1_800_000_000),
     };
     Machine::new(id, sealer.seal(&entropy, "c", b"canary"), birth)
@@ -89,7 +90,7 @@ fn c6_what_cannot_be_honoured_is_refused_by_name() {
     ];
     let mut table = Vec::new();
     for request in cases {
-        let error = check(&request).unwrap_err();
+        let error = check(&request, &MachineLimits::none()).unwrap_err();
         assert_eq!(error.effect(), atlas_core::Effect::NotSent);
         table.push(format!("{} {error}", error.kind()));
     }
@@ -103,7 +104,7 @@ fn c6_what_cannot_be_honoured_is_refused_by_name() {
     unsupported local does not support network_volume_id (it has no such thing)
     unsupported local does not support template_id (it has no such thing)
     unsupported local does not support cloud_type, spot (it has only one kind of machine)
-    unsupported local does not support provider_opts (it has no options of its own)
+    unsupported local does not support provider_opts.nice (it has no such option); it knows open_files, address_space_mb, processor_seconds, log_mb
     validation local has no region "us-east"; its only one is "local"
     validation nothing would listen on port 22/tcp: without a command the built-in service runs, which speaks http only
     validation port 0 is none: use 1 to 65535
@@ -122,7 +123,7 @@ fn what_can_be_honoured_is_admitted() {
         ComputeRequest::cpu().command(["sh", "-c", ""]).port(PortSpec::tcp(22)),
         ComputeRequest::cpu().cloud_type(CloudType::Any).allow_plain_http(true),
     ] {
-        check(&request).unwrap();
+        check(&request, &MachineLimits::none()).unwrap();
     }
 }
 

@@ -21,6 +21,10 @@ impl Harness for LocalHarness {
         ComputeRequest::cpu().http_port(8000)
     }
 
+    fn option(&self) -> Option<(&'static str, serde_json::Value, &'static str)> {
+        Some(("open_files", serde_json::json!(256), "/machine/limits/open_files"))
+    }
+
     fn has_key(&self) -> bool {
         false
     }

@@ -6,6 +6,7 @@ mod conformance;
 mod crash;
 mod disk;
 mod life;
+mod limits;
 mod listing;
 mod logs;
 mod secrets;

@@ -91,6 +91,10 @@ async fn c11_settings_that_cannot_be_right_are_named() {
         Settings::new().with("price_per_hour", "much"),
         Settings::new().with("price_per_hour", "-0.10"),
         Settings::new().with("pod", "/nowhere/atlas-pod"),
+        Settings::new().with("open_files", "0"),
+        Settings::new().with("address_space_mb", "much"),
+        Settings::new().with("processor_seconds", "1h"),
+        Settings::new().with("log_mb", "-1"),
         Settings::new().with("base_url", "https://local"),
     ] {
         let error = build(settings).unwrap_err();
@@ -101,7 +105,11 @@ async fn c11_settings_that_cannot_be_right_are_named() {
     price_per_hour: "much" is no amount of dollars: write a decimal number such as 0.10
     price_per_hour is -0.100000; nobody is paid for renting: use 0 or more
     pod: /nowhere/atlas-pod: No such file or directory (os error 2)
-    "base_url" is no setting of local; it knows price_per_hour, pod
+    open_files must be a whole number from 16 to 1048576
+    address_space_mb must be a whole number from 64 to 16777216
+    processor_seconds must be a whole number from 1 to 316224000
+    log_mb must be a whole number from 1 to 1024
+    "base_url" is no setting of local; it knows price_per_hour, pod, open_files, address_space_mb, processor_seconds, log_mb
     "#);
     // Building touches nothing.
     assert!(!ground.state_dir().join("local").exists());

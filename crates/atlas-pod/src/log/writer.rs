@@ -72,7 +72,7 @@ impl Rotating {
         let size = file.metadata()?.len();
         let mut log = Self { directory, file, size, cap, lost: 0 };
         // Of a run whose cap was higher, what is beyond this one's must go.
-        if std::fs::metadata(log.directory.older_log()).is_ok_and(|older| older.len() > cap) {
+        if files::about(&log.directory.older_log()).is_ok_and(|older| older.len() > cap) {
             files::remove_if_there(&log.directory.older_log())?;
         }
         if log.size > cap {

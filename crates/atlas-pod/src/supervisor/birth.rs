@@ -142,6 +142,7 @@ fn start_command(
     (reader, writer): (PipeReader, PipeWriter),
 ) -> Result<(i32, mpsc::Receiver<()>), String> {
     let wrong = |error: std::io::Error| format!("the command cannot be started: {error}");
+    #[expect(clippy::disallowed_methods, reason = "the pod's command is started here")]
     let mut command = Command::new(surroundings::OWN_PROGRAM);
     command.arg0(&spec.program).args(&spec.prefix).args(exec::arguments(report.pid, &spec.limits));
     if spec.command.is_empty() {
@@ -165,6 +166,7 @@ fn start_command(
         let _ = done.send(());
     };
     // Before the command, which would hang at a full pipe without it.
+    #[expect(clippy::disallowed_methods, reason = "it ends with the command's output, and its owner is told")]
     std::thread::Builder::new().name("log".to_owned()).spawn(pump).map_err(wrong)?;
     let child = command.spawn().map_err(wrong)?;
     // It holds this process's own ends of the pipe, which would keep it open for ever.

@@ -33,6 +33,7 @@ pub(super) async fn start(directory: &Directory, spec: &Wire) -> Result<i32, Str
     let lock = claim(directory, spec.run).await?;
     let wrong = |error: std::io::Error| format!("the supervisor cannot be started: {error}");
     let text = atlas_auth::Secret::new(serde_json::to_string(spec).map_err(|error| wrong(error.into()))?);
+    #[expect(clippy::disallowed_methods, reason = "the supervisor is started here")]
     let mut child = Command::new(surroundings::OWN_PROGRAM)
         .args(&spec.prefix)
         .arg("supervise")

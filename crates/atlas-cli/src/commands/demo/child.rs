@@ -61,6 +61,7 @@ async fn run(path: &Path) -> ExitCode {
 /// Reads questions on a thread of its own: standard input has no other way to be waited for.
 fn questions() -> mpsc::Receiver<Question> {
     let (sender, receiver) = mpsc::channel(64);
+    #[expect(clippy::disallowed_methods, reason = "standard input ends with the process, and so does this")]
     std::thread::spawn(move || {
         for line in std::io::stdin().lock().lines() {
             let Ok(line) = line else { return };

@@ -90,7 +90,9 @@ impl Link {
         let broken = |doing: &str, cause: &dyn std::fmt::Display| {
             Failure::from(Error::unknown(format!("the demo's orchestrator cannot be {doing}: {cause}")))
         };
+        #[expect(clippy::disallowed_methods, reason = "the orchestrator of the demo is this very program")]
         let program = std::env::current_exe().map_err(|cause| broken("found", &cause))?;
+        #[expect(clippy::disallowed_methods, reason = "the orchestrator of the demo is started here")]
         let mut child = Command::new(program)
             .arg(CHILD)
             .arg(folder)

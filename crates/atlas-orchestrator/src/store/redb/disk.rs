@@ -1,6 +1,8 @@
 //! The disk under the store, as a seam: the database file, the reserve of space beside it, and the note of who holds
 //! it. [`Folder`] is the real one; tests put in disks that fill up, fail and lose power.
 
+#![expect(clippy::disallowed_methods, reason = "this is the seam")]
+
 use std::fmt;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Write};
@@ -67,7 +69,6 @@ impl Folder {
     }
 
     /// A file that is new or taken away is durable only once its folder is.
-    #[expect(clippy::disallowed_methods, reason = "this is the seam")]
     fn sync_folder(&self) -> io::Result<()> {
         let parent = self.path.parent().filter(|parent| !parent.as_os_str().is_empty());
         File::open(parent.unwrap_or(Path::new(".")))?.sync_all()
@@ -101,7 +102,6 @@ impl Folder {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "this is the seam")]
 fn remove(path: &Path) -> io::Result<()> {
     match std::fs::remove_file(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -142,7 +142,6 @@ impl Disk for Folder {
             return Ok(());
         }
         // A second name for the file, which unlike a renaming can never take the place of another's.
-        #[expect(clippy::disallowed_methods, reason = "this is the seam")]
         std::fs::hard_link(&making, &self.path)?;
         remove(&making)?;
         self.sync_folder()
@@ -169,7 +168,6 @@ impl Disk for Folder {
             remove(&making)?;
             return made;
         }
-        #[expect(clippy::disallowed_methods, reason = "this is the seam")]
         std::fs::rename(&making, self.beside(".reserve"))?;
         self.sync_folder()
     }
@@ -179,7 +177,6 @@ impl Disk for Folder {
         self.sync_folder()
     }
 
-    #[expect(clippy::disallowed_methods, reason = "this is the seam")]
     fn holder(&self) -> Option<u32> {
         std::fs::read_to_string(self.beside(".pid")).ok()?.trim().parse().ok()
     }

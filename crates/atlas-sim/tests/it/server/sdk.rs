@@ -1,5 +1,7 @@
 //! RunPod's own Python package, unmodified, pointed at the simulated RunPod by its documented settings.
 
+#![expect(clippy::disallowed_methods, reason = "the person who runs the tests says which Python")]
+
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
@@ -10,7 +12,6 @@ use tokio::process::Command;
 use super::client::Cloud;
 
 /// Which Python has the package: the one that `ATLAS_TEST_PYTHON` names, else `python3`.
-#[expect(clippy::disallowed_methods, reason = "the person who runs the tests says which Python")]
 async fn python() -> Option<String> {
     let python = std::env::var("ATLAS_TEST_PYTHON").unwrap_or_else(|_| "python3".to_owned());
     let asked = Command::new(&python).args(["-c", "import runpod"]).stderr(Stdio::null()).status().await;
