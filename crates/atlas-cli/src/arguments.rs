@@ -121,10 +121,18 @@ pub(crate) fn refuse(error: &clap::Error, words: &[OsString]) -> ExitCode {
             let _ = std::io::stdout().flush();
             ExitCode::SUCCESS
         }
-        _ if asks_for_json(words) => Failure::usage(in_one_line(error)).report(Output::with(true, false)),
-        _ => {
+        // To a person who names no command the commands are shown.
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand if !asks_for_json(words) => {
             let _ = error.print();
             ExitCode::from(Failure::usage("").kind().exit())
+        }
+        _ => {
+            let failure = Failure::usage(in_one_line(error));
+            // In JSON a hint is a part of the message, and programs need no lesson.
+            let json = asks_for_json(words);
+            let lesson = if json { None } else { lesson(error) };
+            let failure = lesson.into_iter().fold(failure, Failure::with_hint);
+            failure.report(Output::with(json, false))
         }
     }
 }
@@ -142,6 +150,16 @@ fn in_one_line(error: &clap::Error) -> String {
         return "no command is given; `atlas --help` lists them".to_owned();
     }
     text.lines().take_while(|line| !line.trim().is_empty()).map(str::trim).collect::<Vec<_>>().join(" ")
+}
+
+/// What the parser adds: what may have been meant, and how the command is used. Nothing where a value is wrong.
+fn lesson(error: &clap::Error) -> Option<String> {
+    let text = error.render().to_string();
+    let lines = text.lines().map(str::trim);
+    let usage = lines.clone().find_map(|line| line.strip_prefix("Usage: ")).map(|usage| format!("usage: {usage}"));
+    let tips = lines.filter_map(|line| line.strip_prefix("tip: ")).map(str::to_owned);
+    let all: Vec<_> = tips.chain(usage).collect();
+    (!all.is_empty()).then(|| all.join("; "))
 }
 
 #[cfg(test)]
@@ -190,6 +208,16 @@ mod tests {
             message(&["atlas", "get"]),
             @"the following required arguments were not provided: <ID>"
         );
+    }
+
+    #[test]
+    fn a_hint_says_what_may_have_been_meant_and_how_it_is_used() {
+        let hint = |words: &[&str]| lesson(&Arguments::try_parse_from(words).expect_err("these are wrong"));
+        let said = |words: &[&str]| hint(words).expect("there is something to say");
+        insta::assert_snapshot!(said(&["atlas", "terminat"]), @"a similar subcommand exists: 'terminate'; usage: atlas [OPTIONS] <COMMAND>");
+        insta::assert_snapshot!(said(&["atlas", "get"]), @"usage: atlas get <ID>");
+        insta::assert_snapshot!(said(&["atlas", "get", "x", "--jsn"]), @"a similar argument exists: '--json'; usage: atlas get --json <ID>");
+        assert_eq!(hint(&["atlas", "spawn", "--port", "x"]), None, "the error says it all");
     }
 
     #[test]

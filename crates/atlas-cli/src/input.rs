@@ -12,6 +12,9 @@ use crate::failure::Failure;
 /// The most that is read of a secret or a file of variables. Whoever points at more has pointed at the wrong thing.
 const LIMIT: u64 = 1024 * 1024;
 
+/// The most that is read of a job's input: more than any cloud takes, so that the cloud's own limit is what is told.
+const LONGEST_INPUT: u64 = 64 * 1024 * 1024;
+
 /// Where a secret comes from: never from an argument, where every process of the machine could read it.
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
@@ -48,7 +51,7 @@ impl SecretSource {
 
 /// A secret from standard input. One that is no text is as wrong as any other wrong one.
 pub(crate) fn secret_from_stdin() -> Result<Secret, Failure> {
-    let bytes = stdin()?;
+    let bytes = stdin(LIMIT)?;
     let text = Secret::from(String::from_utf8_lossy(&bytes).into_owned());
     Ok(without_newline(&text))
 }
@@ -56,6 +59,11 @@ pub(crate) fn secret_from_stdin() -> Result<Secret, Failure> {
 /// The text of a file that may hold a secret, without the one newline at its end; `-` is standard input.
 pub(crate) fn secret_from(path: &Path) -> Result<Secret, Failure> {
     Ok(without_newline(&text(path)?))
+}
+
+/// The text of a file that holds a job's input, which may be long; `-` is standard input.
+pub(crate) fn long_text(path: &Path) -> Result<String, Failure> {
+    Ok(text_within(path, LONGEST_INPUT)?.expose().to_owned())
 }
 
 /// The lines `NAME=VALUE` of a file, in order. Blank lines and lines that begin with `#` are none.
@@ -76,25 +84,31 @@ pub(crate) fn variables(path: &Path) -> Result<Vec<(String, Secret)>, Failure> {
 }
 
 fn text(path: &Path) -> Result<Secret, Failure> {
+    text_within(path, LIMIT)
+}
+
+fn text_within(path: &Path, limit: u64) -> Result<Secret, Failure> {
     let wrong = |why: &str| Failure::usage(format!("cannot read {}: {why}", path.display()));
     let bytes = if path == Path::new("-") {
-        stdin()?
+        stdin(limit)?
     } else {
-        let bytes = atlas::files::read_at_most(path, LIMIT).map_err(|cause| wrong(&cause.to_string()))?;
+        let bytes = atlas::files::read_at_most(path, limit).map_err(|cause| wrong(&cause.to_string()))?;
         bytes.ok_or_else(|| wrong("there is no such file"))?
     };
     String::from_utf8(bytes).map(Secret::from).map_err(|_| wrong("it is no UTF-8 text"))
 }
 
-fn stdin() -> Result<Vec<u8>, Failure> {
+fn stdin(limit: u64) -> Result<Vec<u8>, Failure> {
     let mut bytes = Vec::new();
     std::io::stdin()
         .lock()
-        .take(LIMIT + 1)
+        .take(limit + 1)
         .read_to_end(&mut bytes)
         .map_err(|cause| Failure::usage(format!("cannot read standard input: {cause}")))?;
-    if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > LIMIT {
-        return Err(Failure::usage("standard input holds more than a mebibyte, which is no secret"));
+    if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > limit {
+        return Err(Failure::usage(format!(
+            "standard input holds more than {limit} bytes, the most that is read of it"
+        )));
     }
     Ok(bytes)
 }

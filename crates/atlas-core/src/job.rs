@@ -179,7 +179,9 @@ impl JobRequest {
             let good = url::Url::parse(webhook.expose())
                 .is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
             if !good {
-                return Err(Error::validation("the webhook is no http or https address"));
+                return Err(Error::validation(
+                    "the webhook is no http or https address: write it such as https://me.example/hook",
+                ));
             }
         }
         Ok(())

@@ -12,6 +12,8 @@ use crate::{Outcome, describe};
 ///
 /// A machine that was made a moment ago, and that its cloud does not show yet, is asked for again until the cloud must
 /// know it.
+///
+/// With --json, the code with which a command ended that is over stands in `exit_code`, where the cloud tells it.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Get {

@@ -14,6 +14,9 @@ use crate::table::Table;
 ///
 /// Without --provider, every account that is configured or has a machine is asked. An account that cannot be asked is
 /// named on stderr, and the others are shown.
+///
+/// Without --gpu only what holds for a whole cloud is shown; with it, or where a cloud says nothing of the whole, each of
+/// its regions. --json always has everything.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Gpus {
@@ -58,7 +61,7 @@ impl Gpus {
             let key = |row: &Row| (row.gpu.canonical.is_none(), row.gpu.canonical.clone(), row.gpu.lowest_price());
             key(left).cmp(&key(right)).then_with(|| left.gpu.name.cmp(&right.gpu.name))
         });
-        context.output.result(&rows, || context.output.table(&table(&rows)))?;
+        context.output.result(&rows, || context.output.table(&table(&rows, wanted.is_some())))?;
         if rows.is_empty() && failures.is_empty() {
             let asked = names.join(", ");
             context.output.note(&match wanted {
@@ -87,11 +90,12 @@ impl Row {
     }
 }
 
-fn table(rows: &[Row]) -> Table {
+fn table(rows: &[Row], in_full: bool) -> Table {
     let mut table = Table::new(&["GPU", "PROVIDER", "CLOUD'S NAME", "MEMORY", "CLOUD", "REGION", "PRICE/H", "STOCK"]);
     for row in rows {
         let gpu = &row.gpu;
-        for offer in &gpu.offers {
+        let whole = gpu.offers.iter().any(|offer| offer.region.is_none());
+        for offer in gpu.offers.iter().filter(|offer| in_full || !whole || offer.region.is_none()) {
             table.row([
                 gpu.canonical.clone().unwrap_or_default(),
                 row.provider.to_string(),

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use atlas::{Account, EndpointId, Job as Done, JobId, JobPolicy, JobRequest, JobStatus, JobStream};
+use atlas::{Account, CallContext, EndpointId, Job as Done, JobId, JobPolicy, JobRequest, JobStatus, JobStream};
 use clap::{Args, Subcommand, ValueEnum};
 use futures_util::StreamExt;
 use serde_json::{Value, json};
@@ -34,9 +34,12 @@ enum Mode {
     Stream,
 }
 
+/// How long a job is waited for unless its sender says otherwise.
+const SYNC: Duration = Duration::from_mins(1);
+
 /// Ask an endpoint to do a job.
 ///
-/// With --mode sync, exit 7 after --timeout; the job goes on and is named. A job that failed is exit 1.
+/// Exit 7 after --timeout: the job goes on, and is named. So it does after Ctrl-C. A job that failed is exit 1.
 #[derive(Debug, Args)]
 #[command(after_help = RUN_EXAMPLES)]
 pub(crate) struct Run {
@@ -49,9 +52,9 @@ pub(crate) struct Run {
     /// How to wait for it
     #[arg(long, value_enum, default_value = "async")]
     mode: Mode,
-    /// With --mode sync: how long to wait
-    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = atlas::duration::parse, allow_hyphen_values = true)]
-    timeout: Duration,
+    /// How long to wait for it [default: 60s with --mode sync, no bound with --mode stream]
+    #[arg(long, value_name = "TIME", value_parser = atlas::duration::parse, allow_hyphen_values = true)]
+    timeout: Option<Duration>,
     /// Where the cloud shall tell that it is over. A secret in the address is seen by every process of this machine: read
     /// the address from a file with @FILE instead
     #[arg(long, value_name = "URL|@FILE")]
@@ -62,6 +65,8 @@ pub(crate) struct Run {
     #[command(flatten)]
     named: Named,
 }
+
+const POLICY: &str = r#"write it such as {"execution_timeout": "10m", "ttl": "24h"}"#;
 
 const RUN_EXAMPLES: &str = "\
 Examples:
@@ -131,23 +136,39 @@ impl Job {
             Self::Stream(stream) => {
                 let (account, endpoint, id) = stream.which.read(context)?;
                 let output = account.stream_job(&endpoint, &id)?;
-                context.interrupt.may_leave(format!("interrupted; job {id} goes on until its policy ends it"));
+                context.interrupt.may_leave(goes_on("interrupted", &endpoint, &id));
                 context.interrupt.unless(copy(context, output)).await
             }
         }
     }
 }
 
+/// What becomes of a job that nobody waits for any more, and what can be done about it.
+fn goes_on(why: &str, endpoint: &EndpointId, job: &JobId) -> String {
+    format!("{why}; job {job} goes on until its policy ends it; {}", at_hand(endpoint, job))
+}
+
+fn at_hand(endpoint: &EndpointId, job: &JobId) -> String {
+    format!(
+        "read it with `atlas job get --endpoint {endpoint} {job}`, end it with `atlas job cancel --endpoint {endpoint} {job}`"
+    )
+}
+
 impl Run {
     async fn run(self, context: &Context) -> Outcome {
-        let account = context.account(self.named.provider.as_deref())?;
+        let mut account = context.account(self.named.provider.as_deref())?;
         let request = self.request()?;
-        context.interrupt.may_leave("interrupted; the job may have been taken, and goes on until its policy ends it");
-        if self.mode == Mode::Sync {
-            context.output.progress("waiting for the job");
+        if let (Mode::Async, Some(bound)) = (self.mode, self.timeout) {
+            account = account.with(CallContext::new().with_timeout(bound));
         }
-        let job = context.interrupt.unless(async { Ok(account.run_job(&request).await?) }).await?;
-        context.interrupt.may_leave(format!("interrupted; job {} goes on until its policy ends it", job.id));
+        context.interrupt.may_leave(format!("interrupted; {}", may_run(&request)));
+        if self.mode == Mode::Sync {
+            let bound = atlas::duration::format(request.timeout);
+            context.output.progress(&format!("waiting for the job, at most {bound}"));
+        }
+        let sending = async { account.run_job(&request).await.map_err(|error| unsent(error, &request)) };
+        let job = context.interrupt.unless(sending).await?;
+        context.interrupt.may_leave(goes_on("interrupted", &job.endpoint, &job.id));
         match self.mode {
             Mode::Async => show(context, &job),
             Mode::Sync => {
@@ -157,15 +178,28 @@ impl Run {
             Mode::Stream => {
                 context.output.progress(&format!("job {}", job.id));
                 let output = account.stream_job(&job.endpoint, &job.id)?;
-                context.interrupt.unless(copy(context, output)).await
+                context.interrupt.unless(self.copy(context, &job, output)).await
             }
         }
     }
 
+    /// Copies the output of a job, for as long as was asked.
+    async fn copy(&self, context: &Context, job: &Done, output: JobStream) -> Outcome {
+        let Some(bound) = self.timeout else { return copy(context, output).await };
+        tokio::time::timeout(bound, copy(context, output)).await.unwrap_or_else(|_| {
+            let why = format!("not over after {}", atlas::duration::format(bound));
+            let error = atlas::Error::timeout(goes_on(&why, &job.endpoint, &job.id));
+            Err(Failure::from(error.with_provider(&job.provider).with_operation("stream_job")))
+        })
+    }
+
     fn request(&self) -> Result<JobRequest, Failure> {
         let mut request = JobRequest::new(self.endpoint.as_str(), json_value("--input", &self.input)?);
+        if self.timeout.is_some_and(|bound| bound.is_zero()) {
+            return Err(Failure::usage("--timeout is nothing: write more than zero"));
+        }
         if self.mode == Mode::Sync {
-            request = request.sync(self.timeout);
+            request = request.sync(self.timeout.unwrap_or(SYNC));
         }
         if let Some(webhook) = &self.webhook {
             let url = match webhook.strip_prefix('@') {
@@ -175,18 +209,45 @@ impl Run {
             request = request.webhook(url);
         }
         if let Some(policy) = &self.policy {
-            let policy: JobPolicy = serde_json::from_value(json_value("--policy", policy)?)
-                .map_err(|cause| Failure::usage(format!("--policy: {cause}")))?;
+            let policy = json_value("--policy", policy)?;
+            if !policy.is_object() {
+                return Err(Failure::usage(format!("--policy is no JSON object; {POLICY}")));
+            }
+            let policy: JobPolicy = serde_json::from_value(policy)
+                .map_err(|cause| Failure::usage(format!("--policy: {cause}; {POLICY}")))?;
             request = request.policy(policy);
         }
         Ok(request)
     }
 }
 
+/// What becomes of a job of which nobody knows whether it was taken.
+fn may_run(request: &JobRequest) -> String {
+    let policy = &request.policy;
+    format!(
+        "endpoint {} may have taken the job, and its id is not known; then it goes on by itself, for {} at most once a \
+         worker has it, and {} in all",
+        request.endpoint,
+        atlas::duration::format(policy.execution_timeout),
+        atlas::duration::format(policy.ttl),
+    )
+}
+
+/// A job that was asked for, and of which nothing more was heard. What may be at work all the same matters most about it.
+fn unsent(error: atlas::Error, request: &JobRequest) -> Failure {
+    let hint = match error.job() {
+        Some(job) => Some(at_hand(&request.endpoint, job)),
+        None if error.is_safe_to_resend() => None,
+        None => Some(may_run(request)),
+    };
+    let failure = Failure::from(error);
+    hint.into_iter().fold(failure, Failure::with_hint)
+}
+
 /// JSON from an argument, or from the file that it names.
 fn json_value(flag: &str, text: &str) -> Result<Value, Failure> {
     let read = match text.strip_prefix('@') {
-        Some(path) => crate::input::secret_from(Path::new(path))?.expose().to_owned(),
+        Some(path) => crate::input::long_text(Path::new(path))?,
         None => text.to_owned(),
     };
     serde_json::from_str(&read).map_err(|cause| Failure::usage(format!("{flag} is no JSON: {cause}")))
@@ -217,8 +278,19 @@ fn show(context: &Context, job: &Done) -> Outcome {
 fn failed(job: &Done) -> Option<Failure> {
     match job.status {
         JobStatus::Failed | JobStatus::Cancelled | JobStatus::TimedOut => {
-            let why = job.error.as_ref().map(|error| format!(": {error}")).unwrap_or_default();
-            let error = atlas::Error::new(atlas::ErrorKind::Provider, format!("job {} is {}{why}", job.id, job.status))
+            // What a worker of RunPod says of a failure; its trace stands in the result.
+            let said = |error: &Value| match error.get("error_message").unwrap_or(error) {
+                Value::String(text) => text.clone(),
+                other => other.to_string(),
+            };
+            let why = job.error.as_ref().map(|error| format!(": {}", said(error))).unwrap_or_default();
+            let (kind, word) = match job.status {
+                JobStatus::Failed => (atlas::ErrorKind::Provider, "failed"),
+                JobStatus::Cancelled => (atlas::ErrorKind::Provider, "was cancelled"),
+                _ => (atlas::ErrorKind::Timeout, "took longer than its policy allows"),
+            };
+            let error = atlas::Error::new(kind, format!("job {} {word}{why}", job.id))
+                .with_effect(atlas::Effect::Rejected)
                 .with_provider(&job.provider)
                 .with_operation("run_job");
             Some(Failure::from(error))

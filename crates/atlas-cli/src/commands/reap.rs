@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use atlas::orchestrator::{FindingKind, Orchestrator, ReapOptions, ReapReport};
-use atlas::{ErrorKind, IntentPhase, IntentRecord, ProviderId, Settled};
+use atlas::{Effect, ErrorKind, IntentPhase, IntentRecord, ProviderId, Settled};
 use clap::Args;
 use futures_util::future::join_all;
 use serde::Serialize;
@@ -101,7 +101,7 @@ impl Reap {
             }
         }
         let Seen { lines, mut failures } = seen;
-        context.output.result(&lines, || words(&lines))?;
+        context.output.result(&lines, || words(&lines, failures.is_empty()))?;
         // The worst comes last, where scripts look for it.
         failures.sort_by_key(|failure| failure.kind().exit());
         let worst = failures.pop();
@@ -145,8 +145,8 @@ impl Reap {
             let settled =
                 if self.dry_run || !answers { Ok(None) } else { account.settle(&record, grace).await.map(Some) };
             let settled = settled.unwrap_or_else(|error| {
-                // What does not answer for one record will not for the next.
-                answers &= error.kind() != ErrorKind::Timeout;
+                // What does not answer for one record, or does not open to the key, will not for the next.
+                answers &= !is_of_the_account(&error);
                 let rental = format!("rental {}", record.intent.token());
                 seen.failures.push(Failure::from(error.with_provider(id).context(rental)));
                 None
@@ -219,6 +219,16 @@ impl Reap {
     }
 }
 
+/// Whether this fails for every rental of an account alike, so that once is enough to be told.
+fn is_of_the_account(error: &atlas::Error) -> bool {
+    match error.kind() {
+        ErrorKind::Timeout | ErrorKind::Unauthorized => true,
+        // No connection came about at all.
+        ErrorKind::Transport => error.effect() == Effect::NotSent,
+        _ => false,
+    }
+}
+
 #[expect(clippy::match_same_arms, reason = "a table: what was found, what the record says, what is told")]
 fn record_line(record: &IntentRecord, settled: Option<Settled>) -> Option<Line> {
     let (is, why, compute) = match (settled, &record.phase) {
@@ -279,9 +289,11 @@ fn finding_lines(report: &ReapReport) -> Vec<Line> {
     report.findings.iter().map(line).collect()
 }
 
-fn words(lines: &[Line]) -> String {
-    if lines.is_empty() {
-        return "nothing to reconcile: no machine of this deployment is there".to_owned();
+fn words(lines: &[Line], saw_everything: bool) -> String {
+    match (lines.is_empty(), saw_everything) {
+        (true, true) => return "nothing to reconcile: no machine of this deployment is there".to_owned(),
+        (true, false) => return "nothing was found, and not everything could be looked at".to_owned(),
+        (false, _) => {}
     }
     let line = |line: &Line| {
         let what = match (&line.compute, &line.rental) {

@@ -1,9 +1,9 @@
 //! `atlas sim`: the simulated clouds as one local server.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use atlas::mock::server::{Script, Server};
+use atlas::mock::server::{Running, Script, Server};
 use clap::Args;
 
 use crate::Outcome;
@@ -16,6 +16,8 @@ use crate::output::Output;
 /// When it listens, the first line on stdout is JSON: for each cloud the configuration that leads there, and the address
 /// of the admin API, whose /ledger says what was rented from when to when and what it cost. Nothing of a real cloud is
 /// ever contacted. It runs until SIGTERM or Ctrl-C, which end it with 0.
+///
+/// With --write-config, `atlas` itself finds the way there: run it where that file is, or name the file with --config.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Sim {
@@ -28,11 +30,15 @@ pub(crate) struct Sim {
     /// A file that says what goes wrong
     #[arg(long, value_name = "FILE")]
     faults: Option<PathBuf>,
+    /// Write a configuration that leads `atlas` there, such as atlas.yaml; one that `atlas sim` wrote is written anew
+    #[arg(long, value_name = "FILE")]
+    write_config: Option<PathBuf>,
 }
 
 const EXAMPLES: &str = "\
 Examples:
   atlas sim
+  atlas sim --write-config atlas.yaml
   atlas sim --listen 127.0.0.1:7430 --seed 7 --faults faults.json";
 
 impl Sim {
@@ -42,6 +48,9 @@ impl Sim {
             return Err(Failure::usage(format!(
                 "{listen} can be reached from elsewhere; a simulated cloud stays on loopback"
             )));
+        }
+        if let Some(path) = &self.write_config {
+            refuse_strange(path)?;
         }
         let mut server = Server::builder().listen(self.listen).seed(self.seed);
         if let Some(path) = &self.faults {
@@ -53,10 +62,56 @@ impl Sim {
         let running = server.start().await.map_err(|cause| {
             Failure::from(atlas::Error::new(atlas::ErrorKind::Provider, format!("cannot listen on {listen}: {cause}")))
         })?;
+        if let Some(path) = &self.write_config {
+            let written = std::path::absolute(path)
+                .and_then(|path| atlas::files::write_durably(&path, configuration(&running).as_bytes()));
+            written.map_err(|cause| Failure::from(atlas::files::error("write", path, &cause)))?;
+        }
         // One line, whether --json is said or not: it is for programs.
         output.raw(format!("{}\n", running.announcement()).as_bytes())?;
         interrupt.requested().await;
         running.shutdown().await;
         Ok(())
     }
+}
+
+/// The first line of what `--write-config` writes: by it the next one knows that nobody else wrote the file.
+const FIRST_LINE: &str = "# Written by `atlas sim`, and written anew when it starts: the way to its simulated clouds.";
+
+/// The most that is looked at of a file that may have been written by `atlas sim`.
+const LOOKED_AT: u64 = 64 * 1024;
+
+/// Somebody's own configuration is never written over.
+fn refuse_strange(path: &Path) -> Outcome {
+    let there = atlas::files::read_at_most(path, LOOKED_AT).map_err(|cause| {
+        Failure::usage(format!("--write-config: cannot read what is at {}: {cause}", path.display()))
+    })?;
+    match there {
+        Some(content) if !content.starts_with(FIRST_LINE.as_bytes()) => Err(Failure::usage(format!(
+            "--write-config: {} is there, and `atlas sim` did not write it; name another file",
+            path.display()
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// A configuration that leads to a running server. Its state stands apart from that of real clouds, and from that of
+/// another server: what that one rented is nowhere any more.
+fn configuration(running: &Running) -> String {
+    let config = running.config();
+    let settings = [
+        ("base_url", &config.base_url),
+        ("runtime_url", &config.runtime_url),
+        ("graphql_url", &config.graphql_url),
+        ("proxy_url", &config.proxy_url),
+        // not a secret: it opens a simulated cloud alone
+        ("api_key", &config.api_key),
+    ];
+    let settings: String = settings.iter().map(|(name, value)| format!("    {name}: \"{value}\"\n")).collect();
+    format!(
+        "{FIRST_LINE}\n# A serverless endpoint is there from the beginning: {}\ndefault_provider: runpod\n\
+         state_dir: .atlas-sim/{}\nproviders:\n  runpod:\n{settings}",
+        running.endpoint_id(),
+        running.address().port(),
+    )
 }

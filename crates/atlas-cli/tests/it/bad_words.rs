@@ -93,13 +93,35 @@ fn a_usage_error_has_the_json_form_too() {
     }
     insta::assert_snapshot!(home.run(&["get", "--json"]).err, @r#"{"error":{"effect":"not_sent","kind":"validation","leftovers":[],"message":"the following required arguments were not provided: <ID>","operation":null,"provider":null,"request_id":null,"retry_after":null,"status":null}}"#);
     insta::assert_snapshot!(home.run(&["get"]).err, @"
-    error: the following required arguments were not provided:
-      <ID>
-
-    Usage: atlas get <ID>
-
-    For more information, try '--help'.
+    error: the following required arguments were not provided: <ID>
+    hint: usage: atlas get <ID>
     ");
+}
+
+/// Two lines at the most: what is wrong, and how it is used. Only who names no command at all is shown all of them.
+#[test]
+fn a_usage_error_is_one_line_and_a_hint() {
+    let home = Home::new();
+    for words in [
+        &["get"][..],
+        &["lst"],
+        &["list", "--stat"],
+        &["stop", "x", "--timeout", "1m", "--no-wait"],
+        &["job", "run"],
+        &["token", "verify"],
+    ] {
+        let ran = home.run(words);
+        assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{words:?}: {ran:?}");
+        let heads: Vec<_> = ran.err.lines().map(|line| line.split_once(": ").map_or(line, |(head, _)| head)).collect();
+        assert_eq!(heads, ["error", "hint"], "{words:?}: {ran:?}");
+    }
+    for words in [&["spawn", "--port", "x"], &["spawn", "--auth", "password"], &["sim", "--listen", "nowhere"]] {
+        let ran = home.run(words);
+        assert_eq!((ran.code, ran.err.lines().count()), (2, 1), "the line says it all: {ran:?}");
+    }
+    let bare = home.run(&[]);
+    assert_eq!((bare.code, bare.out.as_str()), (2, ""));
+    assert!(bare.err.contains("Commands:"), "{bare:?}");
 }
 
 #[test]

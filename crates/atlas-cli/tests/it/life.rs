@@ -73,6 +73,18 @@ fn one_machine_from_spawn_to_its_end() {
     home.assert_nothing_spent();
 }
 
+/// Beside the fields of every machine, and only where a command is over.
+#[test]
+fn a_command_that_is_over_tells_its_code() {
+    let home = Home::new();
+    let spawned = home.spawn(&["--", "sh", "-c", "sleep 1; exit 7"]);
+    assert!(spawned.get("exit_code").is_none(), "{spawned}");
+    let get = || home.good(&["get", "--provider", "local", text(&spawned, "id"), "--json"]).json();
+    wait_until("it is over", || get()["status"] == "exited");
+    assert_eq!(get()["exit_code"], 7);
+    home.good(&["terminate", "--provider", "local", text(&spawned, "id")]);
+}
+
 #[test]
 fn the_words_for_people() {
     let home = Home::new();

@@ -1,4 +1,4 @@
-//! The real program against the `local` provider, as people and scripts meet it: every exit code, every word.
+//! The real program against the `local` provider and a simulated RunPod, as people and scripts meet it: every exit code, every word.
 //!
 //! Each test has a home of its own and leaves no process behind ([`home::Home`]).
 
@@ -8,6 +8,7 @@ mod auth;
 mod bad_configuration;
 mod bad_state;
 mod bad_words;
+mod cloud;
 mod demo;
 mod help;
 mod home;
@@ -15,4 +16,7 @@ mod interrupt;
 mod life;
 mod listing;
 mod reaping;
+mod runpod_input;
+mod runpod_keys;
+mod runpod_walk;
 mod spawning;

@@ -183,7 +183,7 @@ pub(crate) fn rest(output: Option<&Value>, given: usize, held: &[Value]) -> Opti
 
 /// The error of a job that the cloud does not know, or no longer.
 pub(crate) fn forgotten(error: Error, endpoint: &EndpointId, job: &JobId) -> Error {
-    let kept = "kept for 30 minutes, for one if it was waited for, and not beyond its policy's ttl";
+    let kept = "a result is kept for 30 minutes, for one if it was waited for, and not beyond its ttl";
     missing(error, format_args!("job {job} of endpoint {endpoint} ({kept})"))
 }
 

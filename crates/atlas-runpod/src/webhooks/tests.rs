@@ -98,7 +98,9 @@ async fn without_the_secret_nothing_is_read_and_nothing_is_asked() {
 #[tokio::test(start_paused = true)]
 async fn what_is_no_webhook_is_refused() {
     let (_, hooks) = receiver(&ScriptedTransport::new(), 0);
-    for body in ["", "[]", "{}", "{\"id\":7}", "{\"id\":\"../../x\"}"] {
+    // The last two break off, and name two jobs.
+    let torn = &finished("COMPLETED")[..20];
+    for body in ["", "[]", "{}", "{\"id\":7}", "{\"id\":\"../../x\"}", torn, "{\"id\":\"j1\",\"id\":\"j2\"}"] {
         assert_eq!(hooks.clone().oneshot(call(body)).await.unwrap().status(), 400, "{body}");
     }
     let mut get = told();
@@ -114,6 +116,59 @@ async fn a_forged_job_is_not_handed_on() {
     assert_eq!(hooks.clone().oneshot(told()).await.unwrap().status(), 404);
     assert_eq!(hooks.clone().oneshot(told()).await.unwrap().status(), 503, "not over: the cloud may ask again");
     assert!(kept.jobs.lock().unwrap().is_empty());
+}
+
+/// A body that ends before its end, as when the connection breaks.
+struct Torn(bool);
+
+impl Body for Torn {
+    type Data = Bytes;
+    type Error = std::io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<std::result::Result<http_body::Frame<Bytes>, std::io::Error>>> {
+        let begun = std::mem::replace(&mut self.0, true);
+        Poll::Ready(Some(if begun {
+            Err(std::io::ErrorKind::UnexpectedEof.into())
+        } else {
+            Ok(http_body::Frame::data(Bytes::from(finished("COMPLETED"))))
+        }))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_breaks_off_is_asked_of_nobody() {
+    let cloud = ScriptedTransport::new();
+    let hooks = Webhooks::new(&account(&cloud), &Secret::new(SECRET_TEXT), |_| async {
+        panic!("nothing may be handed on");
+    });
+    let (parts, _) = told().into_parts();
+    let response = hooks.oneshot(Request::from_parts(parts, Torn(false))).await.unwrap();
+    assert_eq!((response.status().as_u16(), cloud.count()), (400, 0), "whole as it looks, its end never came");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_replayed_or_meant_for_another_is_handed_on_by_nobody() {
+    // The secret of another receiver; and a secret that stands behind a wrong one.
+    let cloud = ScriptedTransport::new();
+    let (kept, hooks) = receiver(&cloud, 0);
+    let other =
+        webhook_url("https://me.example/hook", &EndpointId::new("ep1"), &Secret::new("of-another-receiver")).unwrap();
+    for url in [other.expose().to_owned(), format!("{}&secret={SECRET_TEXT}", other.expose())] {
+        let request = Request::post(url).body(finished("COMPLETED")).unwrap();
+        assert_eq!(hooks.clone().oneshot(request).await.unwrap().status(), 403);
+    }
+    assert_eq!(cloud.count(), 0);
+
+    // A true one, replayed once the account's key was revoked or the cloud has forgotten the job: never handed on again.
+    let cloud = cloud.reply(200, finished("COMPLETED")).reply(401, "").reply(404, "").reply(200, finished("COMPLETED"));
+    let (again, hooks) = receiver(&cloud, 0);
+    for status in [200, 503, 404, 200] {
+        assert_eq!(hooks.clone().oneshot(told()).await.unwrap().status(), status);
+    }
+    assert_eq!((kept.jobs.lock().unwrap().len(), again.jobs.lock().unwrap().len()), (0, 1));
 }
 
 #[tokio::test(start_paused = true)]

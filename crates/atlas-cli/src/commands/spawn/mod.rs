@@ -130,14 +130,14 @@ impl Spawn {
         let mut renting = pin!(Account::spawn_on_first(accounts, request, self.auth));
         tokio::select! {
             biased;
-            rented = &mut renting => return Ok(rented?),
+            rented = &mut renting => return rented.map_err(refused),
             () = context.interrupt.requested() => {}
         }
         context.output.progress("interrupted: waiting for the cloud's answer, to undo it (again to leave at once)");
         Err(match tokio::time::timeout(ANSWER, renting).await {
             Ok(Ok((account, spawned))) => undo(context, account, &spawned, Failure::interrupted("interrupted")).await,
             Ok(Err(error)) if error.is_safe_to_resend() => Failure::interrupted("interrupted; nothing was rented"),
-            Ok(Err(error)) => Failure::from_interrupt(error.context("interrupted")),
+            Ok(Err(error)) => Failure::from_interrupt(error.context("interrupted")).with_hint(MAY_EXIST),
             Err(_) => Failure::interrupted_leaving(format!(
                 "interrupted, and {names} did not answer: a machine may exist; `atlas reap` finds out"
             )),
@@ -178,6 +178,16 @@ impl Spawn {
         }
         Ok(())
     }
+}
+
+/// What to do about a create of which nobody knows whether it made something.
+const MAY_EXIST: &str = "a machine may exist, and bill: `atlas reap` finds out; spawning again may make a second one";
+
+/// A create that failed. Whether a machine may exist all the same is what matters most about it.
+fn refused(error: Error) -> Failure {
+    let is_unsure = !error.is_safe_to_resend();
+    let failure = Failure::from(error);
+    if is_unsure { failure.with_hint(MAY_EXIST) } else { failure }
 }
 
 /// Ends a machine that is not handed out. The failure that led here is the one that counts.

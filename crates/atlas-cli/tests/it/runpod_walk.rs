@@ -1,0 +1,254 @@
+//! A newcomer's walk over RunPod, at a simulated one: from the first line of `atlas sim` to the last machine's end; and what
+//! is told when it goes wrong on the way.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+
+use atlas::mock::{Fault, Operation, Rule};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+use crate::cloud::Cloud;
+use crate::home::{Home, Ran, Running, start, wait_until};
+use crate::life::ask;
+
+const SPAWN: &[&str] = &["spawn", "--gpu", "l4", "--image", "me/app:1"];
+
+/// `atlas sim` as a process, which ends with the test at the latest.
+struct Sim(Child);
+
+impl Sim {
+    /// Starts it; its first line is what it says of itself.
+    fn start(home: &Home, words: &[&str]) -> (Self, Value) {
+        let mut sim = Self(start(&mut home.command(&[&["sim"], words].concat())));
+        let mut line = String::new();
+        BufReader::new(sim.0.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let announced = serde_json::from_str(&line).expect("the first line is JSON");
+        (sim, announced)
+    }
+}
+
+impl Drop for Sim {
+    fn drop(&mut self) {
+        // One that has ended cannot be killed.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// No configuration is written by hand, and no variable is set.
+#[test]
+fn from_atlas_sim_to_the_last_machine() {
+    let home = Home::new();
+    let (mut sim, announced) = Sim::start(&home, &["--write-config", "atlas.yaml"]);
+    let atlas = |words: &[&str]| {
+        let mut command = home.command(words);
+        command.env_remove("ATLAS_STATE_DIR");
+        let ran = Ran::from(command.output().unwrap());
+        assert_eq!(ran.code, 0, "{words:?}: {ran:?}");
+        ran
+    };
+    let gpus = atlas(&["gpus"]).out;
+    assert!(gpus.contains("NVIDIA L4") && !gpus.contains("EU-RO-1"), "one line for each GPU and cloud: {gpus}");
+    assert!(atlas(&["gpus", "--gpu", "l4"]).out.contains("EU-RO-1"), "asked for one, its regions are shown");
+
+    let words = ["--port", "8000/http", "--auth", "bearer", "--name", "mine", "--wait", "--json"];
+    let spawned = atlas(&[SPAWN, &words].concat()).json();
+    let (id, url) = (spawned["id"].as_str().unwrap(), spawned["ports"][0]["url"].as_str().unwrap());
+    assert_eq!((ask(url, spawned["auth"]["token"].as_str()), ask(url, None)), (200, 401));
+    assert!(atlas(&["list"]).out.contains(id));
+    atlas(&["logs", id]);
+    atlas(&["stop", id]);
+    assert_eq!(atlas(&["get", id, "--json"]).json()["status"], "stopped");
+    atlas(&["start", id]);
+
+    let endpoint = announced["runpod"]["endpoint_id"].as_str().unwrap();
+    let run = |input: &str, mode: &str| {
+        atlas(&["job", "run", "--endpoint", endpoint, "--input", input, "--mode", mode, "--json"]).out
+    };
+    let queued: Value = serde_json::from_str(&run(r#"{"seconds":60}"#, "async")).unwrap();
+    let job = queued["id"].as_str().unwrap();
+    assert_eq!(atlas(&["job", "cancel", "--endpoint", endpoint, job, "--json"]).json()["status"], "cancelled");
+    assert_eq!(atlas(&["job", "get", "--endpoint", endpoint, job, "--json"]).json()["status"], "cancelled");
+    let done: Value = serde_json::from_str(&run(r#"{"echo":"hello"}"#, "sync")).unwrap();
+    assert_eq!((&done["status"], &done["output"]), (&"completed".into(), &"hello".into()));
+    let pieces = run(r#"{"seconds":1,"chunks":3,"echo":"hello"}"#, "stream");
+    let indices: Vec<_> =
+        pieces.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["index"].as_u64().unwrap()).collect();
+    assert_eq!(indices, [0, 1, 2]);
+
+    atlas(&["terminate", id]);
+    assert_eq!(atlas(&["list", "--json"]).json(), serde_json::json!([]));
+    kill_process(Pid::from_raw(i32::try_from(sim.0.id()).unwrap()).unwrap(), Signal::TERM).unwrap();
+    assert_eq!(sim.0.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn a_configuration_of_ones_own_is_never_written_over() {
+    let home = Home::new();
+    home.configure("default_provider: local\n");
+    let ran = home.run(&["sim", "--write-config", "atlas.yaml"]);
+    assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{ran:?}");
+    assert!(ran.complaint().contains("atlas.yaml is there, and `atlas sim` did not write it"), "{ran:?}");
+    assert_eq!(std::fs::read_to_string(home.path().join("atlas.yaml")).unwrap(), "default_provider: local\n");
+
+    std::fs::remove_file(home.path().join("atlas.yaml")).unwrap();
+    let mut written = Vec::new();
+    for seed in ["1", "2"] {
+        let _sim = Sim::start(&home, &["--seed", seed, "--write-config", "atlas.yaml"]);
+        written.push(std::fs::read_to_string(home.path().join("atlas.yaml")).unwrap());
+    }
+    assert_ne!(written[0], written[1], "its own is written anew");
+    let mut scrub = home.scrub();
+    scrub.add_filter(r"\.atlas-sim/\d+", ".atlas-sim/[port]");
+    scrub.add_filter("beginning: [a-z0-9]+", "beginning: [endpoint]");
+    scrub.bind(|| insta::assert_snapshot!(written[1]));
+}
+
+/// What becomes of the job is told, and how to lay hands on it.
+#[test]
+fn a_job_that_is_waited_for_and_interrupted_is_named() {
+    let (home, cloud) = (Home::new(), Cloud::new());
+    cloud.lead(&home);
+    let endpoint = cloud.server().endpoint_id();
+    let words = |mode| {
+        ["job", "run", "--endpoint", &endpoint, "--input", r#"{"seconds":600}"#, "--mode", mode].map(str::to_owned)
+    };
+    let at_work = || cloud.server().ledger().open().count() > 0;
+
+    let mut told = String::new();
+    for mode in ["stream", "sync"] {
+        let words = words(mode);
+        let words: Vec<_> = words.iter().map(String::as_str).collect();
+        let running = Running::start(&mut home.command(&words));
+        wait_until("a worker is at it", at_work);
+        if mode == "stream" {
+            // The worker may be faster than the answer that names the job.
+            std::thread::sleep(std::time::Duration::from_millis(500));
+        }
+        running.send(Signal::INT);
+        let ran = running.end().expect("it listens");
+        assert_eq!((ran.code, ran.out.as_str()), (130, ""), "{ran:?}");
+        told += &ran.err;
+        cloud.call("POST", "/admin/reset", "");
+    }
+    let mut scrub = home.scrub();
+    scrub.add_filter(&endpoint, "[endpoint]");
+    scrub.add_filter("[0-9a-f-]{36}-u1", "[job]");
+    scrub.bind(|| insta::assert_snapshot!(told));
+}
+
+#[test]
+fn a_job_that_is_not_over_in_time_is_named() {
+    let (home, cloud) = (Home::new(), Cloud::new());
+    cloud.lead(&home);
+    let endpoint = cloud.server().endpoint_id();
+    let mut told = String::new();
+    for mode in ["sync", "stream"] {
+        let input = r#"{"seconds":600}"#;
+        let words = ["job", "run", "--endpoint", &endpoint, "--input", input, "--mode", mode, "--timeout", "2s"];
+        let ran = home.run(&words);
+        assert_eq!((ran.code, ran.out.as_str()), (7, ""), "{ran:?}");
+        told += &ran.err;
+    }
+    let failed =
+        home.run(&["job", "run", "--endpoint", &endpoint, "--input", r#"{"fail":"no cat"}"#, "--mode", "sync"]);
+    assert_eq!(failed.code, 1, "{failed:?}");
+    assert!(failed.complaint().ends_with("failed: no cat"), "{failed:?}");
+    told += &failed.err;
+    let mut scrub = home.scrub();
+    scrub.add_filter(&endpoint, "[endpoint]");
+    scrub.add_filter("[0-9a-f-]{36}-u1", "[job]");
+    // A longer id, whose greater part reads as a key.
+    scrub.add_filter(r"\[key\]1", "[job]");
+    scrub.add_filter("was (running|queued)", "was [status]");
+    scrub.add_filter("no worker has taken it, see the endpoint's workers; ", "");
+    scrub.bind(|| insta::assert_snapshot!(told));
+}
+
+/// Killed between the create and its answer: the machine is found by its mark, once, and nobody rents a second one.
+#[test]
+fn a_spawn_that_is_killed_before_its_answer_is_found_by_reap() {
+    let (home, cloud) = (Home::new(), Cloud::new());
+    cloud.lead(&home);
+    cloud.server().inject(Rule::on(Operation::Spawn, Fault::NeverAnswers));
+    let mut child = start(&mut home.command(SPAWN));
+    wait_until("a machine is there", || cloud.server().ledger().rents.len() == 1);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(home.intents(), ["open"]);
+
+    let reaped = home.good(&["reap", "--json"]).json();
+    assert_eq!((&reaped[0]["is"], reaped.as_array().unwrap().len()), (&"plain".into(), 1), "{reaped}");
+    assert_eq!(home.intents(), ["bound"]);
+    let id = reaped[0]["compute"].as_str().unwrap();
+    home.good(&["terminate", id]);
+    let ledger = cloud.server().ledger();
+    assert_eq!((ledger.rents.len(), ledger.open().count()), (1, 0), "{ledger:?}");
+}
+
+/// Whether something may exist all the same is the first thing that whoever reads this must know.
+#[test]
+fn an_answer_that_is_lost_says_that_a_machine_or_a_job_may_exist() {
+    let (home, cloud) = (Home::new(), Cloud::new());
+    cloud.lead(&home);
+    let endpoint = cloud.server().endpoint_id();
+    let mut told = String::new();
+    for fault in [Fault::LosesAnswer, Fault::ActsThenErrs] {
+        cloud.server().inject(Rule::on(Operation::Spawn, fault));
+        let ran = home.run(SPAWN);
+        assert_eq!((ran.code, ran.out.as_str()), (1, ""), "{ran:?}");
+        assert!(ran.err.contains("a machine may exist, and bill: `atlas reap` finds out"), "{ran:?}");
+        told += &ran.err;
+    }
+    cloud.server().inject(Rule::on(Operation::RunJob, Fault::LosesAnswer));
+    let ran = home.run(&["job", "run", "--endpoint", &endpoint, "--input", "{\"a\":1}"]);
+    assert_eq!((ran.code, ran.out.as_str()), (1, ""), "{ran:?}");
+    told += &ran.err;
+    assert_eq!(home.intents(), ["open", "open"]);
+    let reaped = home.good(&["reap", "--json"]).json();
+    assert!(reaped.as_array().unwrap().iter().all(|line| line["is"] == "plain"), "{reaped}");
+    assert_eq!(home.intents(), ["bound", "bound"], "both are found");
+    let mut scrub = home.scrub();
+    scrub.add_filter(&endpoint, "[endpoint]");
+    scrub.bind(|| insta::assert_snapshot!(told));
+}
+
+#[test]
+fn a_cloud_that_cannot_be_reached() {
+    let (home, mut cloud) = (Home::new(), Cloud::new());
+    cloud.lead(&home);
+    cloud.end();
+    let mut told = String::new();
+    for words in [SPAWN, &["list"], &["gpus"], &["get", "x"], &["job", "run", "--endpoint", "e", "--input", "1"]] {
+        told += &crate::cloud::refused(&home, (words, 1, "cannot connect to 127.0.0.1:"), "not_sent");
+    }
+    // What could not be looked at is not said to be well.
+    let ran = home.run(&["reap"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(!ran.out.contains("nothing to reconcile"), "{ran:?}");
+    home.scrub().bind(|| insta::assert_snapshot!(told));
+}
+
+/// No record, no machine: on a full disk, and where the state directory cannot be one.
+#[test]
+fn without_room_for_the_record_nothing_is_rented() {
+    let (home, cloud) = (Home::new(), Cloud::new());
+    cloud.lead(&home);
+    // No file may grow: what a full disk does, and what this process can bring about.
+    let mut full = Command::new("sh");
+    full.args(["-c", "trap '' XFSZ; ulimit -f 0; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_atlas")]).args(SPAWN);
+    let model = home.command(&[]);
+    full.env_clear().envs(model.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let ran = Ran::from(full.current_dir(home.path()).stdin(Stdio::null()).output().unwrap());
+    assert_eq!((ran.code, ran.out.as_str()), (1, ""), "{ran:?}");
+    assert!(ran.complaint().contains(home.state().to_str().unwrap()), "it names the place: {ran:?}");
+    cloud.assert_nothing_spent(0);
+
+    std::fs::remove_dir_all(home.state()).unwrap();
+    std::fs::write(home.state(), "no folder").unwrap();
+    let ran = home.run(SPAWN);
+    assert_eq!((ran.code, ran.out.as_str()), (1, ""), "{ran:?}");
+    assert!(ran.complaint().contains(home.state().to_str().unwrap()), "{ran:?}");
+    cloud.assert_nothing_spent(0);
+}
