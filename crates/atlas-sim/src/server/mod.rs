@@ -47,8 +47,10 @@ mod visit;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
+use atlas_auth::Clock;
 use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
@@ -59,7 +61,7 @@ pub use limits::RateLimits;
 pub use script::Script;
 pub use time::Pace;
 
-use crate::faults::Rule;
+use crate::faults::{FaultPlan, Rule};
 use crate::model::Ledger;
 use app::App;
 
@@ -248,9 +250,25 @@ impl Running {
         self.app.ring();
     }
 
+    /// The clouds' hour, to whoever must live in it. Spans are measured as outside: connections take their time whatever
+    /// the hour is.
+    pub fn clock(&self) -> Arc<dyn Clock> {
+        Arc::new(time::Hour::of(self.app.clone()))
+    }
+
     /// Lets a fault happen, as its rule says.
     pub fn inject(&self, rule: Rule) {
         self.app.with(|world, now| world.plan.add(rule, now));
+    }
+
+    /// Takes back every fault that has not happened yet.
+    pub fn heal(&self) {
+        self.app.with(|world, _| world.plan = FaultPlan::new());
+    }
+
+    /// Everything as it was at the start, but for the hour.
+    pub fn reset(&self) {
+        self.app.reset();
     }
 
     /// Adds a key: whose account it opens, and how far it reaches.
