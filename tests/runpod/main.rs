@@ -2,5 +2,6 @@
 #![allow(clippy::disallowed_methods, reason = "tests stand outside the seams")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
+mod conformance;
 mod ground;
 mod story;

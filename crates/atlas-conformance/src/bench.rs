@@ -14,6 +14,7 @@ use atlas_core::{
 };
 
 use crate::harness::{Harness, Trouble};
+use crate::lingering::Memory;
 
 /// The deployment under which everything is made.
 const DEPLOYMENT: &str = "conformance";
@@ -95,6 +96,7 @@ pub struct Bench<'h> {
     running: Mutex<BTreeMap<ComputeId, Rented>>,
     spent: Mutex<Money>,
     dearest: Mutex<Money>,
+    memory: Memory,
 }
 
 impl<'h> Bench<'h> {
@@ -106,6 +108,7 @@ impl<'h> Bench<'h> {
             running: Mutex::default(),
             spent: Mutex::new(Money::ZERO),
             dearest: Mutex::new(Money::ZERO),
+            memory: Memory::default(),
         }
     }
 
@@ -117,6 +120,10 @@ impl<'h> Bench<'h> {
     /// The provider under proof.
     pub fn provider(&self) -> &std::sync::Arc<dyn Provider> {
         &self.provider
+    }
+
+    pub(crate) fn memory(&self) -> &Memory {
+        &self.memory
     }
 
     /// The context of an ordinary call.
@@ -194,19 +201,28 @@ impl<'h> Bench<'h> {
 
     /// Sends an order, and counts what it costs.
     pub async fn place(&self, order: &SpawnOrder) -> Result<Compute> {
-        let compute = self.provider.spawn(&self.context(), order).await?;
-        self.counts(&compute);
-        Ok(compute)
+        let made = self.provider.spawn(&self.context(), order).await;
+        match &made {
+            Ok(compute) => {
+                self.memory.expects(&compute.id, self.now());
+                self.counts(compute);
+            }
+            Err(error) if error.is_safe_to_resend() => {}
+            Err(_) => self.memory.doubts(self.now()),
+        }
+        made
     }
 
     /// Reads one machine.
     pub async fn get(&self, id: &ComputeId) -> Result<Compute> {
-        self.provider.get(&self.context(), id).await
+        let read = self.provider.get(&self.context(), id).await;
+        read.inspect(|compute| self.memory.sees(compute))
     }
 
     /// Reads all machines.
     pub async fn list(&self) -> Result<Vec<Compute>> {
-        self.provider.list(&self.context(), &ComputeFilter::all()).await
+        let all = self.provider.list(&self.context(), &ComputeFilter::all()).await;
+        all.inspect(|all| all.iter().for_each(|compute| self.memory.sees(compute)))
     }
 
     /// Waits until the machine has this status, or is gone where that is `terminated`.
@@ -287,6 +303,7 @@ impl<'h> Bench<'h> {
     /// Arranges trouble, or gives up on the case.
     pub fn inject(&self, trouble: Trouble) -> Result<(), Broken> {
         if self.harness.inject(trouble) {
+            self.memory.doubts(self.now());
             Ok(())
         } else {
             Err(Broken::NotProvable(format!("the harness cannot make the cloud fail so: {trouble:?}")))

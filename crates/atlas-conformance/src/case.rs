@@ -59,6 +59,9 @@ pub struct Case {
     pub cost: Cost,
     /// The proof.
     pub prove: Proof,
+    /// Whether it ends only when nothing can come to be seen any more of a create that nobody answered. Such cases run
+    /// first, so that the others fill the wait.
+    pub lingers: bool,
 }
 
 impl fmt::Debug for Case {

@@ -16,11 +16,12 @@ pub enum Trouble {
     LosesCreate,
     /// The next create never reaches the cloud.
     CreateNeverArrives,
-    /// The next create is refused for want of machines.
+    /// The next create is refused for want of machines, whatever it tries.
     NoCapacity,
     /// The next create makes two machines, and answers one.
     MakesTwo,
-    /// The next create makes the machine, and answers an error that names it.
+    /// The next create makes the machine and fails all the same, in a way that tells which: the cloud's error names it,
+    /// or it comes back under another name.
     LeavesLeftover,
     /// The next read of one machine is never answered.
     ReadNeverAnswered,
@@ -70,6 +71,12 @@ pub trait Harness: Send + Sync {
     /// Lets time pass at the cloud.
     async fn pass(&self, span: Duration) {
         tokio::time::sleep(span).await;
+    }
+
+    /// Whether [`pass`](Self::pass) moves the cloud's hour and takes no time itself. Then what must *not* come to be seen
+    /// is waited for within its case; else once, at the end of the run.
+    fn time_is_free(&self) -> bool {
+        false
     }
 
     /// The time by which money is counted.

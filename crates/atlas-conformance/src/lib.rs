@@ -21,6 +21,7 @@ pub mod cases;
 mod harness;
 #[cfg(feature = "libtest")]
 mod libtest;
+mod lingering;
 #[cfg(feature = "http")]
 mod recorder;
 mod report;

@@ -1,5 +1,6 @@
 //! The run: case after case, each bounded in time and money, each cleaned up after, whatever became of it.
 
+use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 
 use atlas_core::Money;
@@ -50,11 +51,26 @@ pub async fn run(harness: &dyn Harness, options: &Options) -> Report {
     let mut report = Report::new(bench.provider().id());
     bench.clean(true).await;
     let wanted = |case: &&Case| options.only.as_ref().is_none_or(|words| case.name.contains(words.as_str()));
-    for case in CASES.iter().filter(wanted) {
+    let mut cases: Vec<_> = CASES.iter().filter(wanted).enumerate().collect();
+    cases.sort_by_key(|(_, case)| !case.lingers);
+    let (mut rows, mut lingering) = (BTreeMap::new(), Vec::new());
+    for (place, case) in cases {
+        // While something is waited for nothing is reset: that would take away what may be seen of it.
+        if lingering.is_empty() {
+            bench.harness().reset().await;
+        }
         let outcome = one(&bench, case, options.spend_limit).await;
-        report.rows.push(Row { case: case.name, promise: case.promise, outcome });
+        lingering.extend(bench.take_lingering().into_iter().map(|order| (place, order)));
+        rows.insert(place, Row { case: case.name, promise: case.promise, outcome });
     }
-    bench.settle().await;
+    bench.outlast_doubt().await;
+    for (place, order) in &lingering {
+        let row = rows.get_mut(place).filter(|row| row.outcome == Outcome::Passed);
+        if let (Some(row), Err(why)) = (row, bench.judge(order).await) {
+            row.outcome = Outcome::Failed(why.to_string());
+        }
+    }
+    report.rows = rows.into_values().collect();
     report.left = bench.clean(false).await;
     report.spent = bench.spent();
     report
@@ -72,7 +88,6 @@ async fn one(bench: &Bench<'_>, case: &Case, limit: Money) -> Outcome {
     if machines > 0 && bench.spent() + bench.at_most(machines) > limit {
         return Outcome::TooDear;
     }
-    bench.harness().reset().await;
     // Twice the patience: what waits inside gives up by itself, and says for what.
     let bound = bench.harness().patience() * 2;
     let proof = AssertUnwindSafe(tokio::time::timeout(bound, (case.prove)(bench))).catch_unwind().await;

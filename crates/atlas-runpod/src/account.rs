@@ -38,9 +38,9 @@ impl RunPod {
         RunPodBuilder::new()
     }
 
-    pub(crate) fn new(id: ProviderId, api: Api, proxy: ProxyUrl, clock: Arc<dyn Clock>) -> Self {
+    pub(crate) fn new(id: ProviderId, traits: Traits, api: Api, proxy: ProxyUrl, clock: Arc<dyn Clock>) -> Self {
         let (gpus, kept) = (CatalogCache::new(), Kept::new());
-        Self { shared: Arc::new(Shared { id, traits: translate::traits(), api, proxy, clock, gpus, kept }) }
+        Self { shared: Arc::new(Shared { id, traits, api, proxy, clock, gpus, kept }) }
     }
 
     pub(crate) fn name(&self) -> &ProviderId {

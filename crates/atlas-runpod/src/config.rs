@@ -7,22 +7,24 @@
 //! | `runtime_url` | the serverless runtime, `https://api.runpod.ai/v2` unless set |
 //! | `graphql_url` | for the account's balance only, `https://api.runpod.io/graphql` unless set |
 //! | `proxy_url` | where a pod's http port is reached, `https://{id}-{port}.proxy.runpod.net` unless set |
+//! | `settle_window` | how long a create or a delete may stay invisible, `2m` unless set; less than that only at a simulated cloud |
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use atlas_auth::{Clock, Entropy, Secret, SystemClock, SystemEntropy};
 use atlas_core::error::excerpt;
 use atlas_core::http::{ReqwestTransport, Transport, base_url};
-use atlas_core::{BuildContext, Error, Provider, ProviderFactory, ProviderId, Result, Settings};
-use url::Url;
+use atlas_core::{BuildContext, Error, Provider, ProviderFactory, ProviderId, Result, Settings, duration};
+use url::{Host, Url};
 
 use crate::account::RunPod;
 use crate::api::{Addresses, Api, Means};
-use crate::translate::KIND;
+use crate::translate::{self, KIND};
 
 /// The settings that an account understands.
-const SETTINGS: &[&str] = &["api_key", "base_url", "runtime_url", "graphql_url", "proxy_url"];
+const SETTINGS: &[&str] = &["api_key", "base_url", "runtime_url", "graphql_url", "proxy_url", "settle_window"];
 
 /// RunPod's own variable for the key.
 const KEY_VARIABLE: &str = "RUNPOD_API_KEY";
@@ -75,6 +77,10 @@ impl ProviderFactory for RunPodFactory {
         if let Some(url) = settings.text("proxy_url") {
             builder = builder.proxy_url(url);
         }
+        if let Some(text) = settings.text("settle_window") {
+            let window = duration::parse(text).map_err(|error| error.context("settle_window"))?;
+            builder = builder.settle_window(window);
+        }
         Ok(Arc::new(builder.build()?))
     }
 }
@@ -89,6 +95,7 @@ pub struct RunPodBuilder {
     runtime_url: String,
     graphql_url: String,
     proxy_url: String,
+    settle_window: Option<Duration>,
     transport: Option<Arc<dyn Transport>>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
@@ -103,6 +110,7 @@ impl RunPodBuilder {
             runtime_url: RUNTIME_URL.to_owned(),
             graphql_url: GRAPHQL_URL.to_owned(),
             proxy_url: PROXY_URL.to_owned(),
+            settle_window: None,
             transport: None,
             clock: Arc::new(SystemClock),
             entropy: Arc::new(SystemEntropy),
@@ -146,6 +154,13 @@ impl RunPodBuilder {
         self
     }
 
+    /// How long a create or a delete may stay invisible: before that, no absence proves anything. Two minutes unless set;
+    /// less is refused unless the management API is one on this machine, which is a simulated cloud.
+    pub fn settle_window(mut self, window: Duration) -> Self {
+        self.settle_window = Some(window);
+        self
+    }
+
     /// Through what RunPod is asked; connections of its own unless set.
     pub fn transport(mut self, transport: Arc<dyn Transport>) -> Self {
         self.transport = Some(transport);
@@ -176,6 +191,10 @@ impl RunPodBuilder {
             graphql: base_url("graphql_url", &self.graphql_url)?,
         };
         let proxy = ProxyUrl::parse(&self.proxy_url)?;
+        let mut traits = translate::traits();
+        if let Some(window) = self.settle_window {
+            traits.settle_window = window_at(&at.management, window, traits.settle_window)?;
+        }
         let transport = match self.transport {
             Some(transport) => transport,
             None => Arc::new(ReqwestTransport::new()?),
@@ -188,7 +207,7 @@ impl RunPodBuilder {
             entropy: self.entropy,
         };
         let api = Api::new(&id, at, means);
-        Ok(RunPod::new(id, api, proxy, self.clock))
+        Ok(RunPod::new(id, traits, api, proxy, self.clock))
     }
 }
 
@@ -203,6 +222,25 @@ fn management(text: &str) -> Result<Url> {
         )));
     }
     Ok(url)
+}
+
+/// The window that was set, where it may be: too short a one at the real cloud would take a late pod for absent, and rent
+/// another.
+fn window_at(management: &Url, window: Duration, usual: Duration) -> Result<Duration> {
+    let is_here = match management.host() {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        None => false,
+    };
+    if window >= usual || is_here {
+        return Ok(window);
+    }
+    Err(Error::validation(format!(
+        "settle_window: {} is less than {}, and only a simulated cloud on this machine may be given less",
+        duration::format(window),
+        duration::format(usual)
+    )))
 }
 
 /// Where a pod's http port is reached: a text with `{id}` and `{port}` in it.

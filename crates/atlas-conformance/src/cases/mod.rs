@@ -19,7 +19,17 @@ use crate::case::{Case, Cost, Needs};
 /// Shortens a row of the table to what differs.
 macro_rules! case {
     ($name:literal, $promise:literal, $needs:expr, $cost:expr, $proof:path) => {
-        Case { name: $name, promise: $promise, needs: $needs, cost: $cost, prove: |bench| Box::pin($proof(bench)) }
+        Case {
+            name: $name,
+            promise: $promise,
+            needs: $needs,
+            cost: $cost,
+            prove: |bench| Box::pin($proof(bench)),
+            lingers: false,
+        }
+    };
+    ($name:literal, $promise:literal, $needs:expr, $cost:expr, $proof:path, lingers) => {
+        Case { lingers: true, ..case!($name, $promise, $needs, $cost, $proof) }
     };
 }
 
@@ -35,7 +45,7 @@ const fn without(capability: Capability) -> Needs {
     Needs::Without(capability)
 }
 
-/// Every case, in the order in which they run.
+/// Every case, in the order in which they are reported.
 pub const CASES: &[Case] = &[
     case!("life/spawn", "C1, C4: a create answers the machine, with account, kind and mark", ANY, ONE, life::spawn),
     case!("life/get", "a machine that was made is shown by its id", ANY, ONE, life::get),
@@ -126,11 +136,19 @@ pub const CASES: &[Case] = &[
         "a create whose answer is lost is not sent again",
         ANY,
         ONE,
-        mark::lost_answer_not_repeated
+        mark::lost_answer_not_repeated,
+        lingers
     ),
     case!("mark/found-all", "C4: all that bear the token are found", ANY, Cost::Machines(2), mark::found_all),
     case!("mark/gone-not-found", "C4: what is terminated is not found", ANY, ONE, mark::gone_not_found),
-    case!("mark/not-after", "P2: nothing is created past the moment that the order names", ANY, FREE, mark::not_after),
+    case!(
+        "mark/not-after",
+        "P2: nothing is created past the moment that the order names",
+        ANY,
+        FREE,
+        mark::not_after,
+        lingers
+    ),
     case!(
         "mark/scope",
         "O3: the scope is the same each time, and another one under another key",
@@ -260,14 +278,16 @@ pub const CASES: &[Case] = &[
         "C8: a create that never arrived is not_sent, and made nothing",
         ANY,
         ONE,
-        trouble::never_arrived
+        trouble::never_arrived,
+        lingers
     ),
     case!(
         "trouble/no-capacity",
         "C8: want of machines is no_capacity, and provably made nothing",
         ANY,
         ONE,
-        trouble::no_capacity
+        trouble::no_capacity,
+        lingers
     ),
     case!("trouble/leftover", "C8: an error names what exists all the same", ANY, ONE, trouble::leftover),
     case!("trouble/key-unknown", "C8: a refused key is unauthorized", ANY, ONE, trouble::key_unknown),
@@ -278,7 +298,8 @@ pub const CASES: &[Case] = &[
         "a create whose future is dropped makes at most one machine, which is found",
         ANY,
         ONE,
-        patience::dropped
+        patience::dropped,
+        lingers
     ),
     case!(
         "catalog/prices",

@@ -34,12 +34,5 @@ pub(super) async fn dropped(bench: &Bench<'_>) -> Verdict {
         // Begun, and given up where it first waits.
         let _ = sending.as_mut().now_or_never();
     }
-    bench.settle().await;
-    let found = bench.provider().find_spawned(&bench.context(), token).await?;
-    ensure!(found.complete, "the search did not look everywhere");
-    ensure!(found.matches.len() <= 1, "one order that was given up made {} machines", found.matches.len());
-    for compute in found.matches {
-        bench.end(&compute.id).await?;
-    }
-    Ok(())
+    bench.makes_at_most(1, token, "one order that was given up").await
 }

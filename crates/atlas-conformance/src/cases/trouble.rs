@@ -20,24 +20,17 @@ async fn fails(bench: &Bench<'_>, trouble: Trouble) -> Result<(Error, SpawnToken
     }
 }
 
-async fn made_nothing(bench: &Bench<'_>, token: SpawnToken) -> Verdict {
-    bench.settle().await;
-    let found = bench.provider().find_spawned(&bench.context(), token).await?;
-    ensure!(found.matches.is_empty(), "{} machines came of it", found.matches.len());
-    Ok(())
-}
-
 pub(super) async fn never_arrived(bench: &Bench<'_>) -> Verdict {
     let (error, token) = fails(bench, Trouble::CreateNeverArrives).await?;
     ensure!(error.effect() == Effect::NotSent, "the effect is {:?}: {error}", error.effect());
-    made_nothing(bench, token).await
+    bench.makes_at_most(0, token, "a create that never arrived").await
 }
 
 pub(super) async fn no_capacity(bench: &Bench<'_>) -> Verdict {
     let (error, token) = fails(bench, Trouble::NoCapacity).await?;
     ensure!(error.kind() == ErrorKind::NoCapacity, "want of machines is {}: {error}", error.kind());
     ensure!(error.is_safe_to_resend(), "want of machines may have made something: {error}");
-    made_nothing(bench, token).await
+    bench.makes_at_most(0, token, "a create that was refused for want of machines").await
 }
 
 pub(super) async fn leftover(bench: &Bench<'_>) -> Verdict {

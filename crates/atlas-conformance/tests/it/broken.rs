@@ -38,6 +38,7 @@ pub(crate) enum Defect {
     SendsAgain,
     CallsLostRejected,
     SendsExpired,
+    SendsWhatItRefuses,
     ScopeIgnoresKey,
     ScopeHoldsKey,
     StopsUndeclared,
@@ -185,6 +186,13 @@ impl Provider for Broken {
             }
             (Defect::SendsAgain, Err(error)) if error.kind() == ErrorKind::Timeout => {
                 let _ = self.inner.spawn(context, order).await;
+                Err(error)
+            }
+            (Defect::SendsWhatItRefuses, Err(error))
+                if error.kind() == ErrorKind::Timeout && error.effect() == Effect::NotSent =>
+            {
+                let order = self.altered(order, order.request().clone()).await?;
+                self.inner.spawn(context, &order).await?;
                 Err(error)
             }
             (Defect::CallsLostRejected, Err(error)) if error.effect() == Effect::Unknown => {

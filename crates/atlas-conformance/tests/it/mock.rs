@@ -82,6 +82,10 @@ impl Harness for MockHarness {
         tokio::task::yield_now().await;
     }
 
+    fn time_is_free(&self) -> bool {
+        true
+    }
+
     fn clock(&self) -> Arc<dyn Clock> {
         self.cloud.clock()
     }
@@ -149,7 +153,7 @@ async fn no_more_is_spent_than_may_be() {
 }
 
 /// The same without any means, and without a reset between the cases: as at a real cloud.
-struct NoMeans<'a>(&'a MockHarness);
+pub(crate) struct NoMeans<'a>(pub(crate) &'a MockHarness);
 
 #[async_trait]
 impl Harness for NoMeans<'_> {

@@ -1,13 +1,14 @@
 //! The proof that the suite bites: for each broken provider, exactly the cases of its promise fail.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use atlas_conformance::{Options, run};
 use atlas_core::{Capability, Money};
 use atlas_sim::Mock;
 
 use crate::broken::{Broken, Defect, remembering};
-use crate::mock::MockHarness;
+use crate::mock::{MockHarness, NoMeans};
 
 /// Each defect, and the cases that must fail for it.
 const TABLE: &[(Defect, &[&str])] = &[
@@ -38,12 +39,15 @@ const TABLE: &[(Defect, &[&str])] = &[
             "mark/found-all",
             "mark/gone-not-found",
             "mark/not-after",
+            "trouble/never-arrived",
+            "trouble/no-capacity",
             "patience/dropped",
         ],
     ),
     (Defect::SendsAgain, &["mark/lost-answer-not-repeated"]),
     (Defect::CallsLostRejected, &["mark/found-after-lost-answer", "mark/lost-answer-not-repeated"]),
     (Defect::SendsExpired, &["mark/not-after"]),
+    (Defect::SendsWhatItRefuses, &["mark/not-after"]),
     (Defect::ScopeIgnoresKey, &["mark/scope"]),
     (Defect::ScopeHoldsKey, &["mark/scope"]),
     (Defect::StopsUndeclared, &["capability/stop"]),
@@ -99,4 +103,32 @@ async fn what_cannot_be_ended_is_told() {
     let report = run(&harness, &Options::default().only("life/terminate-repeats")).await;
     assert_eq!(report.failed(), ["life/terminate-repeats"], "{report}");
     assert!(!report.holds() && !report.left.is_empty(), "{report}");
+}
+
+/// The same at a cloud whose time nobody can move on, and that shows a machine only after a while: what must not come to
+/// be is judged at the end of the run, also where a cleaning has ended it in between.
+#[tokio::test(start_paused = true)]
+async fn what_comes_late_is_held_against_its_case_at_the_end() {
+    for only in ["mark/", "mark/not-after"] {
+        let builder = Mock::builder().appears_after(Duration::from_secs(1)).settle_window(Duration::from_secs(30));
+        let mut harness = MockHarness::new(builder.key("k"));
+        let defect = Defect::SendsWhatItRefuses;
+        harness.provider = Arc::new(Broken { inner: harness.cloud.clone(), defect });
+        let options = Options::default().spend_limit(Money::parse("1000").unwrap()).only(only);
+        let report = run(&NoMeans(&harness), &options).await;
+        assert_eq!(report.failed(), ["mark/not-after"], "{report}");
+        assert!(report.to_string().contains("made 1 machines"), "{report}");
+        assert!(report.left.is_empty() && harness.cloud.live().is_empty(), "{report}");
+    }
+}
+
+/// A case that fails at once has looked for nothing: its machine is ended all the same, when it comes to be seen.
+#[tokio::test(start_paused = true)]
+async fn a_machine_that_is_shown_late_is_not_left_by_a_case_that_failed() {
+    let builder = Mock::builder().appears_after(Duration::from_secs(10)).settle_window(Duration::from_secs(30));
+    let mut harness = MockHarness::new(builder.key("k"));
+    harness.provider = Arc::new(Broken { inner: harness.cloud.clone(), defect: Defect::SendsExpired });
+    let report = run(&NoMeans(&harness), &Options::default().only("mark/not-after")).await;
+    assert_eq!(report.failed(), ["mark/not-after"], "{report}");
+    assert!(report.left.is_empty() && harness.cloud.live().is_empty(), "{report}");
 }

@@ -126,6 +126,13 @@ impl Request {
         Self::new(Method::DELETE, url, operation).repeat(Repeat::Safe).lane(Lane::Terminate)
     }
 
+    /// The same request at another address: for a transport that leads elsewhere.
+    #[must_use]
+    pub fn with_url(mut self, url: Url) -> Self {
+        self.url = url;
+        self
+    }
+
     /// Whether it may be repeated.
     #[must_use]
     pub fn repeat(mut self, repeat: Repeat) -> Self {

@@ -39,11 +39,24 @@ fn what_cannot_be_right_is_refused_by_the_name_of_its_setting() {
         ("graphql_url", "https://a:b@c"),
         ("proxy_url", "https://proxy.runpod.net"),
         ("proxy_url", "{id}{port}"),
+        ("settle_window", "3"),
+        // A real cloud is given its time.
+        ("settle_window", "119s"),
         ("app", "x"),
     ] {
         let error = build(&Settings::new().with(name, value)).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Validation);
         assert!(error.to_string().contains(name), "{error}");
+    }
+}
+
+#[test]
+fn how_long_a_create_may_stay_invisible_can_be_set_longer_and_at_a_simulated_cloud_shorter() {
+    let window = |settings: Settings| build(&settings).unwrap().traits().settle_window.as_secs();
+    assert_eq!(window(Settings::new()), 120);
+    assert_eq!(window(Settings::new().with("settle_window", "5m")), 300);
+    for here in ["http://127.0.0.1:4010/v2", "http://[::1]:4010/v2", "http://localhost:4010/v2"] {
+        assert_eq!(window(Settings::new().with("base_url", here).with("settle_window", "1s")), 1);
     }
 }
 

@@ -220,8 +220,6 @@ async fn state(State(app): State<App>) -> Response {
 }
 
 async fn reset(State(app): State<App>) -> Response {
-    app.with(|world, _| world.reset(app.setup()));
-    app.doors().close_all();
-    app.ring();
+    app.reset();
     reply::no_content()
 }

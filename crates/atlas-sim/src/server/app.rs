@@ -174,6 +174,13 @@ impl App {
         look(&mut world, now)
     }
 
+    /// Everything as it was at the start, but for the hour.
+    pub(super) fn reset(&self) {
+        self.with(|world, _| world.reset(self.setup()));
+        self.doors().close_all();
+        self.ring();
+    }
+
     /// Tells everybody who waits that something may have changed.
     pub(super) fn ring(&self) {
         self.0.changed.notify_waiters();

@@ -65,7 +65,7 @@ pub use record::JobRecord;
 pub use script::Script;
 pub use time::Pace;
 
-use crate::faults::Rule;
+use crate::faults::{FaultPlan, Rule};
 use crate::model::Ledger;
 use app::App;
 
@@ -270,14 +270,25 @@ impl Running {
         self.app.with(|world, _| world.cloud.all_jobs().map(JobRecord::of).collect())
     }
 
+    /// The clouds' hour, to whoever must live in it. Spans are measured as outside: connections take their time whatever
+    /// the hour is.
+    pub fn clock(&self) -> Arc<dyn Clock> {
+        Arc::new(time::Hour::of(self.app.clone()))
+    }
+
     /// Lets a fault happen, as its rule says.
     pub fn inject(&self, rule: Rule) {
         self.app.with(|world, now| world.plan.add(rule, now));
     }
 
-    /// Forgets all faults that are still to come. What they did stays done.
+    /// Takes back every fault that has not happened yet.
     pub fn heal(&self) {
-        self.app.with(|world, _| world.plan = crate::FaultPlan::new());
+        self.app.with(|world, _| world.plan = FaultPlan::new());
+    }
+
+    /// Everything as it was at the start, but for the hour.
+    pub fn reset(&self) {
+        self.app.reset();
     }
 
     /// Adds a key: whose account it opens, and how far it reaches.

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use atlas_auth::{Clock, Timestamp};
+use atlas_auth::{Clock, SystemClock, Timestamp};
+
+use super::app::App;
 
 /// Which clock the simulated clouds follow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -54,5 +56,32 @@ impl Time {
     pub(super) fn follow(&mut self, pace: Pace) {
         self.origin = (self.now(), self.system.boot());
         self.standing = pace == Pace::ByHand;
+    }
+}
+
+/// The hour as a clock for those who live in the simulated clouds: the hour is theirs, spans are measured as outside.
+#[derive(Debug)]
+pub(super) struct Hour {
+    app: App,
+    outside: SystemClock,
+}
+
+impl Hour {
+    pub(super) fn of(app: App) -> Self {
+        Self { app, outside: SystemClock }
+    }
+}
+
+impl Clock for Hour {
+    fn now(&self) -> Timestamp {
+        self.app.with(|_, now| now)
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.outside.monotonic()
+    }
+
+    fn boot(&self) -> Duration {
+        self.outside.boot()
     }
 }
