@@ -2,7 +2,7 @@
 
 use atlas_core::http::sse::{self, Event};
 use atlas_core::http::{Lane, Request};
-use atlas_core::{BoxStream, CallContext, Result};
+use atlas_core::{BoxStream, CallContext, Error, ErrorKind, Result};
 use http::HeaderName;
 use serde::Deserialize;
 
@@ -33,6 +33,11 @@ impl Api {
             request = request.header(HeaderName::from_static("last-event-id"), after)?;
         }
         let answer = self.manage(context, request, &[]).await?;
+        // Anything else would read as a log in which nothing stands.
+        if answer.header("content-type").is_some_and(|kind| !kind.trim_start().starts_with("text/event-stream")) {
+            let error = Error::new(ErrorKind::Decode, format!("the cloud answered something that is no log of {id}"));
+            return Err(error.with_provider(&self.provider).with_operation("logs"));
+        }
         Ok(sse::events(answer.into_pieces()))
     }
 }

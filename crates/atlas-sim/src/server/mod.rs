@@ -261,6 +261,11 @@ impl Running {
         self.app.with(|world, now| world.plan.add(rule, now));
     }
 
+    /// The faults that are still to come.
+    pub fn rules(&self) -> Vec<Rule> {
+        self.app.with(|world, _| world.plan.rules().to_vec())
+    }
+
     /// Forgets all faults that are still to come. What they did stays done.
     pub fn heal(&self) {
         self.app.with(|world, _| world.plan = crate::FaultPlan::new());
