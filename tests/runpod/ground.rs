@@ -14,8 +14,12 @@ pub(crate) struct Ground {
 
 impl Ground {
     pub(crate) async fn of(server: Server) -> Self {
-        let cloud = server.start().await.unwrap();
-        Self { cloud, transport: Arc::new(ReqwestTransport::new().unwrap()) }
+        Self::through(server, Arc::new(ReqwestTransport::new().unwrap())).await
+    }
+
+    /// The same over connections that there are already: to set them up takes longer than a cloud does.
+    pub(crate) async fn through(server: Server, transport: Arc<dyn Transport>) -> Self {
+        Self { cloud: server.start().await.unwrap(), transport }
     }
 
     /// An account that opens with the key of the announcement.

@@ -208,7 +208,9 @@ impl Said {
         }
         let body: Value = serde_json::from_slice(response.bytes()).ok()?;
         let text = |name: &str| body.get(name).and_then(Value::as_str).map(str::to_owned);
-        let detail = ["detail", "error", "message", "title"].into_iter().find_map(text)?;
+        // GraphQL keeps its words in a list of objects, REST its details in a list of texts.
+        let first = || body.pointer("/errors/0/message").and_then(Value::as_str).map(str::to_owned);
+        let detail = ["detail", "error", "message", "title"].into_iter().find_map(text).or_else(first)?;
         let errors = body.get("errors").and_then(Value::as_array).into_iter().flatten();
         Some(Self { detail, errors: errors.filter_map(Value::as_str).map(str::to_owned).collect() })
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use atlas_auth::Secret;
-use atlas_core::{CallContext, EndpointId, Error, ErrorKind, Job, JobId, JobMode, JobRequest, Result};
+use atlas_core::{CallContext, Effect, EndpointId, Error, ErrorKind, Job, JobId, JobMode, JobRequest, Result};
 use serde_json::Value;
 
 use crate::account::RunPod;
@@ -32,8 +32,10 @@ impl RunPod {
         match request.mode {
             JobMode::Async => {
                 let answer = self.api().run_job(context, &request.endpoint, &body, &secrets).await;
-                let answer = answer.map_err(|error| missing(error, format_args!("endpoint {}", request.endpoint)))?;
-                job::read(self.name(), &request.endpoint, answer)
+                answer
+                    .map_err(|error| missing(error, format_args!("endpoint {}", request.endpoint)))
+                    .and_then(|answer| job::read(self.name(), &request.endpoint, answer))
+                    .map_err(|error| unanswered(error, request))
             }
             JobMode::Sync => self.submit_and_wait(context, request, &body, &secrets).await,
         }
@@ -55,8 +57,9 @@ impl RunPod {
             None => api.run_job(&context, &request.endpoint, body, secrets).await,
         };
         let answer = answer
-            .map_err(|error| unanswered(missing(error, format_args!("endpoint {}", request.endpoint)), request))?;
-        let mut job = job::read(self.name(), &request.endpoint, answer)?;
+            .map_err(|error| missing(error, format_args!("endpoint {}", request.endpoint)))
+            .and_then(|answer| job::read(self.name(), &request.endpoint, answer));
+        let mut job = answer.map_err(|error| unanswered(error, request))?;
         let mut pause = FIRST_PAUSE.min(waited / 4);
         while !job.status.is_over() {
             let left = deadline.left().unwrap_or_default();
@@ -68,8 +71,8 @@ impl RunPod {
             let Ok(context) = deadline.context() else { continue };
             match self.read_job(&context, "run_job", &request.endpoint, &job.id).await {
                 Ok(read) => job = read,
-                // A look that fails says nothing of the job.
-                Err(error) if error.is_transient() => {}
+                // A look that fails says nothing of the job, and one that cannot be read was cut on the way.
+                Err(error) if error.is_transient() || error.kind() == ErrorKind::Decode => {}
                 Err(error) => return Err(error.with_job(job.id)),
             }
         }
@@ -115,9 +118,9 @@ fn held(left: Duration) -> Option<Duration> {
     (hold >= LEAST_HELD).then_some(hold)
 }
 
-/// Nobody answered in time: the job may have been taken, and nobody knows its id.
+/// No good answer came: the job may have been taken, and nobody knows its id.
 fn unanswered(error: Error, request: &JobRequest) -> Error {
-    if error.kind() != ErrorKind::Timeout || error.is_safe_to_resend() {
+    if error.effect() != Effect::Unknown {
         return error;
     }
     error.context(format!("endpoint {} may have taken the job, and its id did not arrive", request.endpoint))

@@ -91,9 +91,9 @@ impl Drain {
     }
 
     async fn look(&mut self) -> Result<()> {
-        match self.account.api().job_stream(&self.context, &self.endpoint, &self.job).await {
-            Ok(answer) => {
-                let (status, pieces) = job::pieces(answer);
+        let answer = self.account.api().job_stream(&self.context, &self.endpoint, &self.job).await;
+        match answer.and_then(job::pieces) {
+            Ok((status, pieces)) => {
                 self.failures = 0;
                 self.take(status, pieces).await
             }

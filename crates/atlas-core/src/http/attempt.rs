@@ -20,9 +20,10 @@ pub type ErrorReader = fn(operation: &'static str, &Response) -> Error;
 /// A 4xx did nothing, a 5xx may have. A 401 or 403 in HTML is that of somebody in between, not of the cloud's own door.
 pub fn plain_error(_: &'static str, response: &Response) -> Error {
     let status = response.status.as_u16();
-    let is_html = response.header("content-type").is_some_and(|kind| kind.starts_with("text/html"));
     let (kind, effect, message) = match status {
-        _ if is_html => (ErrorKind::Provider, Effect::Unknown, "somebody before the cloud answered in its place"),
+        _ if is_page(response) => {
+            (ErrorKind::Provider, Effect::Unknown, "somebody before the cloud answered in its place")
+        }
         400 | 413 | 422 => (ErrorKind::Validation, Effect::Rejected, "the cloud refused what was asked"),
         401 => (ErrorKind::Unauthorized, Effect::Rejected, "the cloud does not know this key"),
         402 => (ErrorKind::Quota, Effect::Rejected, "the account's balance is too low"),
@@ -35,6 +36,12 @@ pub fn plain_error(_: &'static str, response: &Response) -> Error {
         _ => (ErrorKind::Unknown, Effect::Unknown, "the cloud answered something unexpected"),
     };
     Error::new(kind, message).with_effect(effect)
+}
+
+/// Whether an answer is a page for a person to read. No API answers so: it is that of somebody in between, even where it
+/// says 200, and what was asked may never have arrived.
+fn is_page(response: &Response) -> bool {
+    response.header("content-type").is_some_and(|kind| kind.trim_start().starts_with("text/html"))
 }
 
 /// One try.
@@ -57,7 +64,7 @@ impl Transport for Attempt {
             (request.operation(), request.method().clone(), request.url().path().to_owned());
         exposed.set(true);
         let answer = match self.inner.send(request).await {
-            Ok(response) if response.status.is_success() => Ok(response),
+            Ok(response) if response.status.is_success() && !is_page(&response) => Ok(response),
             Ok(response) => Err(self.refusal(operation, &response)),
             Err(error) => Err(error),
         };

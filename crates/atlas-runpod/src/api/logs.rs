@@ -2,7 +2,7 @@
 
 use atlas_core::http::sse::{self, Event};
 use atlas_core::http::{Lane, Request};
-use atlas_core::{BoxStream, CallContext, Result};
+use atlas_core::{BoxStream, CallContext, Error, ErrorKind, Result};
 use http::HeaderName;
 use serde::Deserialize;
 
@@ -35,6 +35,11 @@ impl Api {
         }
         let answer = self.manage(context, request, &[]).await;
         let answer = answer.map_err(|error| missing(error, format_args!("machine {id}")))?;
+        // Anything else would read as a log in which nothing stands.
+        if answer.header("content-type").is_some_and(|kind| !kind.trim_start().starts_with("text/event-stream")) {
+            let error = Error::new(ErrorKind::Decode, format!("the cloud answered something that is no log of {id}"));
+            return Err(error.with_provider(&self.provider).with_operation("logs"));
+        }
         Ok(sse::events(answer.into_pieces()))
     }
 }

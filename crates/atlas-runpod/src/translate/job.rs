@@ -152,24 +152,27 @@ fn told(error: &Value) -> Value {
     packed.filter(Value::is_object).unwrap_or_else(|| error.clone())
 }
 
-/// What a look at a stream gave: how the job stands, where it is said, and the pieces since the last look.
-pub(crate) fn pieces(answer: Value) -> (Option<JobStatus>, Vec<Value>) {
+/// What a look at a stream gave: how the job stands, where it is said, and the pieces since the last look. What says neither
+/// is an error: it may stand where pieces stood.
+pub(crate) fn pieces(answer: Value) -> Result<(Option<JobStatus>, Vec<Value>)> {
+    let unreadable = || Error::new(ErrorKind::Decode, "the cloud's answer holds no pieces of a stream");
     let (status, pieces) = match answer {
         Value::Array(pieces) => (None, pieces),
         Value::Object(mut fields) => {
             let status = fields.get("status").and_then(Value::as_str).map(status);
             match fields.remove("stream") {
                 Some(Value::Array(pieces)) => (status, pieces),
-                _ => (status, Vec::new()),
+                None | Some(Value::Null) if status.is_some() => (status, Vec::new()),
+                _ => return Err(unreadable()),
             }
         }
-        _ => (None, Vec::new()),
+        _ => return Err(unreadable()),
     };
     let output = |piece: Value| match piece {
         Value::Object(mut fields) if fields.contains_key("output") => fields.remove("output").unwrap_or_default(),
         other => other,
     };
-    (status, pieces.into_iter().map(output).collect())
+    Ok((status, pieces.into_iter().map(output).collect()))
 }
 
 /// All that a job gave, after some answer with pieces of it may have been lost: the rest behind the first `given`, if the

@@ -140,6 +140,33 @@ async fn a_look_that_hangs_does_not_outlast_the_timeout() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_look_that_cannot_be_read_says_nothing_of_the_job() {
+    let cloud = ScriptedTransport::new()
+        .reply(200, standing("IN_PROGRESS"))
+        .reply(200, "{\"id\":\"5b")
+        .reply(200, "null")
+        .reply(200, completed());
+    let rig = account(&cloud);
+    let job = rig.runpod.run_job(&context(), &request().sync(Duration::from_secs(20))).await.unwrap();
+    assert_eq!((job.status, rig.cloud.count()), (JobStatus::Completed, 4));
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_never_learns_the_id_is_told_that_the_job_may_run() {
+    for mode in [request(), request().sync(Duration::from_secs(20))] {
+        for reply in [Reply::lost(), Reply::new(500, ""), Reply::new(200, "{"), Reply::new(200, "null")] {
+            let cloud = ScriptedTransport::new().then(reply);
+            let error = account(&cloud).runpod.run_job(&context(), &mode).await.unwrap_err();
+            assert_eq!((error.effect(), error.job()), (Effect::Unknown, None));
+            assert!(error.to_string().contains("endpoint ep1 may have taken the job"), "{error}");
+        }
+        let cloud = ScriptedTransport::new().reply(400, r#"{"error":"input is missing"}"#);
+        let error = account(&cloud).runpod.run_job(&context(), &mode).await.unwrap_err();
+        assert!(!error.to_string().contains("may have taken"), "{error}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn trap_27_a_result_that_is_forgotten_is_told_as_such() {
     let cloud = ScriptedTransport::new().reply(404, "").reply(404, r#"{"error":"job not found"}"#);
     let rig = account(&cloud);

@@ -1,7 +1,7 @@
 //! A pod's log: taken up again where it broke, ended where it ends.
 
 use atlas_core::testing::{Reply, ScriptedTransport};
-use atlas_core::{ComputeId, Error, LogOptions, Provider};
+use atlas_core::{ComputeId, Error, ErrorKind, LogOptions, Provider};
 use futures_util::StreamExt;
 
 use crate::support::*;
@@ -32,6 +32,13 @@ async fn what_is_there_now_is_read_to_its_end() {
     assert_eq!(text, "one\ntwo\n");
     assert!(error.is_none());
     insta::assert_snapshot!(cloud.transcript(), @"GET /v2/pods/p1/logs?source=container&tail=5000");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_no_log_is_not_taken_for_an_empty_one() {
+    let cloud = ScriptedTransport::new().then(Reply::new(200, "null").header("content-type", "application/json"));
+    let (text, error) = read(&cloud, LogOptions::now()).await;
+    assert_eq!((text.as_str(), error.unwrap().kind()), ("", ErrorKind::Decode));
 }
 
 #[tokio::test(start_paused = true)]

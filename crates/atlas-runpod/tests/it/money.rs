@@ -70,11 +70,13 @@ async fn trap_23_an_error_in_an_answer_of_200_is_an_error() {
         .reply(200, r#"{"errors":[{"message":"Unauthorized"}],"data":null}"#)
         .reply(200, r#"{"errors":[{"message":"Something went wrong. Please try again later or contact support.","extensions":{"code":"INTERNAL_SERVER_ERROR"}}],"data":null}"#)
         .reply(200, r#"{"data":{"myself":null}}"#)
-        .reply(200, "null");
+        .reply(200, "null")
+        .reply(401, r#"{"errors":[{"message":"Unauthorized"}],"data":null}"#);
     let rig = account(&cloud);
     let balance = rig.runpod.balance(&context()).await.unwrap();
     assert_eq!((balance.balance, balance.spend_per_hour), (Money::parse("-1.25").unwrap(), Money::parse("0.39").ok()));
-    for kind in [ErrorKind::Forbidden, ErrorKind::Provider, ErrorKind::Unauthorized, ErrorKind::Provider] {
+    use ErrorKind::{Forbidden, Provider, Unauthorized};
+    for kind in [Forbidden, Provider, Unauthorized, Provider, Unauthorized] {
         let error = rig.runpod.balance(&CallContext::new()).await.unwrap_err();
         assert_eq!((error.kind(), error.operation()), (kind, Some("balance")), "{error}");
     }

@@ -53,6 +53,25 @@ async fn a_stream_ends_by_itself_when_the_job_is_over_and_drained() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_answer_without_pieces_may_have_taken_some_with_it() {
+    for strange in ["null", "{}", r#"{"status":"IN_PROGRESS","stream":"gone"}"#] {
+        let looks = || {
+            ScriptedTransport::new()
+                .reply(200, look("IN_PROGRESS", &[1]))
+                .reply(200, strange)
+                .reply(200, look("COMPLETED", &[3]))
+                .reply(200, look("COMPLETED", &[]))
+        };
+        let (pieces, error) = drained(&looks().reply(200, job("COMPLETED", &json!([1, 2, 3])))).await;
+        assert_eq!(pieces, [json!(1), json!(2), json!(3)], "{strange}: the whole output shows what was missed");
+        assert!(error.is_none_or(|error| error.message().contains("it broke")));
+        let (pieces, error) = drained(&looks().reply(200, job("COMPLETED", &json!(null)))).await;
+        assert_eq!(pieces, [json!(1), json!(3)], "{strange}");
+        assert!(error.unwrap().message().contains("may have been lost"), "{strange}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_bare_list_of_pieces_is_understood() {
     let cloud = ScriptedTransport::new()
         .reply(200, json!([{"output": 1}, 2]).to_string())

@@ -175,13 +175,7 @@ impl Operation {
         self.makes()
             || matches!(
                 self,
-                Self::Terminate
-                    | Self::Stop
-                    | Self::Start
-                    | Self::Restart
-                    | Self::CancelJob
-                    | Self::GrowVolume
-                    | Self::DeleteVolume
+                Self::Terminate | Self::Stop | Self::Start | Self::CancelJob | Self::GrowVolume | Self::DeleteVolume
             )
     }
 

@@ -281,7 +281,12 @@ impl Running {
         self.app.with(|world, now| world.plan.add(rule, now));
     }
 
-    /// Takes back every fault that has not happened yet.
+    /// The faults that are still to come.
+    pub fn rules(&self) -> Vec<Rule> {
+        self.app.with(|world, _| world.plan.rules().to_vec())
+    }
+
+    /// Forgets all faults that are still to come. What they did stays done.
     pub fn heal(&self) {
         self.app.with(|world, _| world.plan = FaultPlan::new());
     }

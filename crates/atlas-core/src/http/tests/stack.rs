@@ -47,6 +47,18 @@ async fn a_create_is_never_sent_twice_on_a_guess() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_page_in_html_is_no_success() {
+    let page = || Reply::new(200, "<html>Just a moment...</html>").header("content-type", "text/html; charset=UTF-8");
+    let cloud = ScriptedTransport::new().then(page());
+    let error = failed(&client(&cloud), create()).await;
+    assert_eq!((cloud.count(), error.kind(), error.effect()), (1, ErrorKind::Provider, Effect::Unknown), "{error}");
+    let end = || Request::delete(url("/machines/1"), "terminate");
+    let cloud = ScriptedTransport::new().then(page()).reply(204, "");
+    client(&cloud).done(&CallContext::new(), end()).await.unwrap();
+    assert_eq!(cloud.count(), 2, "whoever answered, it was not the cloud: the machine is ended by the second word");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_create_that_provably_did_nothing_is_sent_again() {
     for reply in [Reply::unreachable(), Reply::new(429, "").header("retry-after", "3")] {
         let cloud = ScriptedTransport::new().then(reply).reply(201, "{}");
