@@ -61,16 +61,17 @@ async fn no_call_and_no_answer_breaks_the_description() {
         let route = call.route().unwrap_or_default();
         for violation in &call.violations {
             match EXCEPTIONS.iter().find(|(known, at)| *known == route && violation.place() == *at) {
-                Some(exception) => drop(met.insert(exception)),
+                Some(exception) => {
+                    met.insert(exception);
+                }
                 None => broken.push(format!("{} {}: {violation}", call.method, call.path)),
             }
         }
     }
-    let (made, excepted) = (calls.len(), met.len());
-    println!("{made} calls of Atlas, {} broke the description, {excepted} kinds of it excepted", broken.len());
+    // Whether a log has to be taken up again depends on when its pod goes, so an exception need not be met each time.
+    println!("{} calls of Atlas, {} breaks of the description, excepted {met:?}", calls.len(), broken.len());
     broken.dedup();
     assert!(broken.is_empty(), "the description was broken:\n{}", broken.join("\n"));
-    assert_eq!(met.len(), EXCEPTIONS.len(), "an exception that nobody meets any more is to be taken out");
     assert_eq!(routes_called(&calls), all_routes());
     sees_what_is_broken(&place).await;
 }
