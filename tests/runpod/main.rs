@@ -6,4 +6,5 @@ mod chaos;
 mod conformance;
 mod ground;
 mod jobs;
+mod prism;
 mod story;

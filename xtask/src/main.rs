@@ -49,7 +49,7 @@ const VERBS: &[Verb] = &[
     },
     Verb {
         name: "prism",
-        about: "a client, and the simulated RunPod, held against RunPod's description; `DESCRIPTION [-- CLIENT…]`",
+        about: "Atlas, and the simulated RunPod, held against RunPod's description; `DESCRIPTION [-- CLIENT…]`",
         run: prism::run,
     },
     Verb { name: "features", about: "what a small selection of features must not pull in", run: features::run },

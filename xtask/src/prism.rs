@@ -1,15 +1,20 @@
 //! `cargo xtask prism DESCRIPTION [-- CLIENT…]`: npm's Prism between a client and the simulated RunPod. It holds every request
-//! and every answer against RunPod's published description, and takes the place of an answer that breaks it.
+//! and every answer against RunPod's published description.
 //!
-//! The client finds `ATLAS_PROVIDERS__RUNPOD__BASE_URL` and `…__API_KEY` in its environment; without one it is a script that
-//! makes every kind of call. Where npm is not at hand this says so, and fails nothing.
+//! The clients are Atlas's own, with every kind of call that it knows, and a script for what Atlas has no call for; both read what
+//! Prism says of each call and fail if something is broken. Any other finds the simulated account in its environment
+//! (`ATLAS_PROVIDERS__RUNPOD__…`), and Prism puts a refusal in the place of whatever breaks the description. Where npm is not
+//! at hand this says so, and fails nothing.
 
+use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
+
+use serde_json::Value;
 
 use crate::Outcome;
 use crate::workspace::Workspace;
@@ -35,47 +40,76 @@ pub(crate) fn run(workspace: &Workspace, words: &[String]) -> Outcome {
         return Ok(());
     }
     let sim = Sim::start(&workspace.root)?;
-    let port = free_port()?;
-    let mut prism = Command::new("npx");
-    let upstream = format!("http://127.0.0.1:{}", sim.port);
-    prism.args(["--yes", PRISM, "proxy", "--errors", "-p", &port.to_string(), description, &upstream]);
-    let prism =
-        Ended(prism.stdout(Stdio::null()).stderr(Stdio::null()).process_group(0).spawn().map_err(cannot("Prism"))?);
-    let begun = Instant::now();
-    while TcpStream::connect(("127.0.0.1", port)).is_err() {
-        if begun.elapsed() > PATIENCE {
-            return Err(format!("Prism did not come up; try npx --yes {PRISM} --version"));
-        }
-        std::thread::sleep(Duration::from_millis(200));
-    }
-    let base = format!("http://127.0.0.1:{port}/v2");
-    let script = workspace.root.join("crates/atlas-sim/tests/runpod_rest.py");
-    let mut command = match client {
-        [] => {
-            let mut python = Command::new("python3");
-            python.arg(script).args([&base, &sim.key]);
-            python
-        }
-        [program, arguments @ ..] => {
-            let mut command = Command::new(program);
-            command.args(arguments);
-            command
-        }
+    let prism = Prism::start(description, &sim.origin, !client.is_empty())?;
+    let clients = match client {
+        [] => own_clients(workspace, &prism.base_url, &sim.config("api_key")?),
+        [program, arguments @ ..] => vec![command(program, arguments)],
     };
-    command.env("ATLAS_PROVIDERS__RUNPOD__BASE_URL", &base).env("ATLAS_PROVIDERS__RUNPOD__API_KEY", &sim.key);
-    let status = command.status().map_err(cannot("the client"))?;
-    drop(prism);
-    if status.success() {
+    let mut failed = Vec::new();
+    for mut client in clients {
+        let program = client.get_program().to_string_lossy().into_owned();
+        client.envs(sim.environment(&prism.base_url)?);
+        if !client.status().map_err(cannot("a client"))?.success() {
+            failed.push(program);
+        }
+    }
+    if failed.is_empty() {
         Ok(())
     } else {
-        Err("the client failed, or the description was broken: see above".to_owned())
+        Err(format!("{} failed, or the description was broken: see above", failed.join(" and ")))
+    }
+}
+
+/// Atlas's own client, and the script for what Atlas has no call for.
+fn own_clients(workspace: &Workspace, base_url: &str, key: &str) -> Vec<Command> {
+    let test = ["test", "-q", "-p", "atlas-tests", "--test", "runpod", "--", "prism::", "--ignored", "--nocapture"];
+    let mut atlas = command("cargo", &test);
+    atlas.current_dir(&workspace.root);
+    let mut script = command("python3", &[workspace.root.join("crates/atlas-sim/tests/runpod_rest.py")]);
+    script.args([base_url, key]);
+    vec![atlas, script]
+}
+
+fn command(program: &str, arguments: &[impl AsRef<OsStr>]) -> Command {
+    let mut command = Command::new(program);
+    command.args(arguments);
+    command
+}
+
+/// Prism before a server, until dropped.
+struct Prism {
+    /// What stands in the place of the server's own address of REST v2.
+    base_url: String,
+    _child: Ended,
+}
+
+impl Prism {
+    /// `refuses`: it answers itself, in the place of what breaks the description, rather than only say so.
+    fn start(description: &str, upstream: &str, refuses: bool) -> Result<Self, String> {
+        let port = free_port()?;
+        let mut prism = command("npx", &["--yes", PRISM, "proxy", "-p", &port.to_string(), description, upstream]);
+        if refuses {
+            prism.arg("--errors");
+        }
+        let child = prism.stdout(Stdio::null()).stderr(Stdio::null()).process_group(0).spawn();
+        let child = Ended(child.map_err(cannot("Prism"))?);
+        let begun = Instant::now();
+        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+            if begun.elapsed() > PATIENCE {
+                return Err(format!("Prism did not come up; try npx --yes {PRISM} --version"));
+            }
+            std::thread::sleep(Duration::from_millis(200));
+        }
+        Ok(Self { base_url: format!("http://127.0.0.1:{port}/v2"), _child: child })
     }
 }
 
 /// The simulated RunPod, until dropped.
 struct Sim {
-    port: String,
-    key: String,
+    /// What it said of itself: where its faces are, which key opens them.
+    announcement: Value,
+    /// `http://127.0.0.1:PORT`
+    origin: String,
     _child: Ended,
 }
 
@@ -93,14 +127,37 @@ impl Sim {
             .map_err(cannot("the simulated RunPod"))?;
         let mut line = String::new();
         let said = child.stdout.take().map(|stdout| BufReader::new(stdout.take(1 << 16)).read_line(&mut line));
-        let between = |begin: &str| {
-            let rest = line.split_once(begin)?.1;
-            Some(rest.split(['"', '/']).next().unwrap_or_default().to_owned())
+        let child = Ended(child);
+        let silent = || "the simulated RunPod did not say where it is".to_owned();
+        let announcement: Value = match said {
+            Some(Ok(_)) => serde_json::from_str(&line).map_err(|_| silent())?,
+            _ => return Err(silent()),
         };
-        match (said, between("\"base_url\":\"http://127.0.0.1:"), between("\"api_key\":\"")) {
-            (Some(Ok(_)), Some(port), Some(key)) => Ok(Self { port, key, _child: Ended(child) }),
-            _ => Err("the simulated RunPod did not say where it is".to_owned()),
+        let base_url = announcement.pointer("/runpod/config/base_url").and_then(Value::as_str);
+        let origin = base_url.and_then(|url| url.strip_suffix("/v2")).ok_or_else(silent)?.to_owned();
+        Ok(Self { announcement, origin, _child: child })
+    }
+
+    fn config(&self, name: &str) -> Result<String, String> {
+        self.said(&format!("/runpod/config/{name}"))
+    }
+
+    fn said(&self, pointer: &str) -> Result<String, String> {
+        let text = self.announcement.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+        text.ok_or_else(|| format!("the simulated RunPod did not say its {pointer}"))
+    }
+
+    /// The account as Atlas reads it from the environment, with Prism before REST v2; and how to go past Prism.
+    fn environment(&self, base_url: &str) -> Result<Vec<(String, String)>, String> {
+        let mut environment = vec![
+            ("ATLAS_PROVIDERS__RUNPOD__BASE_URL".to_owned(), base_url.to_owned()),
+            ("ATLAS_PRISM_UPSTREAM".to_owned(), self.config("base_url")?),
+            ("ATLAS_PRISM_ADMIN".to_owned(), self.said("/admin_url")?),
+        ];
+        for name in ["api_key", "runtime_url", "graphql_url", "proxy_url"] {
+            environment.push((format!("ATLAS_PROVIDERS__RUNPOD__{}", name.to_uppercase()), self.config(name)?));
         }
+        Ok(environment)
     }
 }
 

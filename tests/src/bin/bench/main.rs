@@ -1,4 +1,4 @@
-//! The benchmarks: each compares the orchestrator with the plainest thing that does as much, in the same run.
+//! The benchmarks: each compares a part of Atlas with the plainest thing that does as much, in the same run.
 //!
 //! `cargo xtask bench` runs it. What each figure means, and how it is taken, stands in `docs/benchmarks.md`.
 #![allow(clippy::disallowed_methods, reason = "measuring stands outside the seams")]
@@ -12,6 +12,7 @@ mod memory;
 mod numbers;
 mod process;
 mod recovery;
+mod runpod;
 mod stops;
 mod touch;
 mod version;
@@ -27,7 +28,21 @@ use figure::Figure;
 const MANY: u32 = 100_000;
 
 /// The parts, in the order in which they run.
-const PARTS: &[&str] = &["touch", "memory", "creations", "recovery", "lateness", "stops", "flood", "version"];
+const PARTS: &[&str] = &[
+    "touch",
+    "memory",
+    "creations",
+    "recovery",
+    "lateness",
+    "stops",
+    "flood",
+    "version",
+    "life",
+    "get",
+    "list",
+    "stream",
+    "sim",
+];
 
 /// What was asked for.
 struct Asked {
@@ -36,9 +51,14 @@ struct Asked {
 }
 
 fn main() -> ExitCode {
+    // For what is written by hand: Atlas itself brings its own to each connection.
+    if rustls::crypto::ring::default_provider().install_default().is_err() {
+        eprintln!("bench: a provider of cryptography is there already");
+    }
     let words: Vec<String> = std::env::args().skip(1).collect();
     let outcome = match words.split_first() {
         Some((first, rest)) if first == "child" => child(rest),
+        Some((first, [what])) if first == "serve" => runpod::serve(what),
         _ => asked(&words).and_then(|asked| run(&asked)),
     };
     match outcome {
@@ -107,6 +127,7 @@ fn run(asked: &Asked) -> Outcome<()> {
             ("stops", _) => runtime.block_on(stops::run())?,
             ("flood", _) => runtime.block_on(flood::run())?,
             ("version", _) => version::run()?,
+            (part, _) if runpod::PARTS.contains(&part) => runpod::run(part)?,
             _ => return Err(format!("part {part} is not wired").into()),
         });
     }
