@@ -48,6 +48,7 @@ fn word(effect: Effect) -> &'static str {
         Effect::NotSent => "not sent",
         Effect::Rejected => "rejected",
         Effect::Unknown => "unknown",
+        other => panic!("no word for the effect {other:?}"),
     }
 }
 
