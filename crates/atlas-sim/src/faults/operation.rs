@@ -46,7 +46,7 @@ operations! {
     ListVolumes => "list_volumes", "network volume";
     GrowVolume => "grow_volume", "network volume";
     DeleteVolume => "delete_volume", "network volume";
-    FindEndpoint => "find_rented", "endpoint";
+    ListEndpoints => "list_rented", "endpoint";
     EndEndpoint => "end_rented", "endpoint";
 }
 
@@ -62,7 +62,7 @@ impl Operation {
             | Self::StreamJob
             | Self::GetVolume
             | Self::ListVolumes
-            | Self::FindEndpoint => true,
+            | Self::ListEndpoints => true,
             Self::Spawn
             | Self::Terminate
             | Self::Stop
@@ -88,7 +88,7 @@ impl Operation {
 
     /// Whether it names nobody and shows everybody.
     pub(crate) const fn is_listing(self) -> bool {
-        matches!(self, Self::List | Self::Find | Self::ListVolumes | Self::FindEndpoint)
+        matches!(self, Self::List | Self::Find | Self::ListVolumes | Self::ListEndpoints)
     }
 
     /// Whether it is about machines that there are already.
