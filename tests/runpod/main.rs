@@ -7,4 +7,5 @@ mod conformance;
 mod ground;
 mod jobs;
 mod prism;
+mod rentals;
 mod story;

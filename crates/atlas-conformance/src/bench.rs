@@ -183,7 +183,15 @@ impl<'h> Bench<'h> {
 
     /// The order for one network volume.
     pub async fn volume_order(&self, request: VolumeRequest) -> Result<VolumeOrder> {
-        let until = self.now().plus(Duration::from_mins(2));
+        self.volume_order_until(request, self.now().plus(Duration::from_mins(2))).await
+    }
+
+    /// The order for one network volume whose time was over a minute ago.
+    pub async fn expired_volume_order(&self, request: VolumeRequest) -> Result<VolumeOrder> {
+        self.volume_order_until(request, self.now().minus(Duration::from_mins(1))).await
+    }
+
+    async fn volume_order_until(&self, request: VolumeRequest, until: Timestamp) -> Result<VolumeOrder> {
         let intent = self.intent(self.token(), request.name.clone(), until)?.of_kind(RentalKind::Volume);
         RentalOrder::record(&Forgotten, &intent, request, self.provider.traits().name_limit).await
     }

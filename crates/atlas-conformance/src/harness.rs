@@ -14,6 +14,8 @@ use serde_json::Value;
 pub enum Trouble {
     /// The next create makes the machine, and its answer is lost.
     LosesCreate,
+    /// The next create of a network volume makes it, and its answer is lost.
+    LosesVolume,
     /// The next create never reaches the cloud.
     CreateNeverArrives,
     /// The next create is refused for want of machines, whatever it tries.

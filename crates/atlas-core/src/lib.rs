@@ -33,6 +33,7 @@ mod order;
 pub mod probe;
 pub mod proof;
 mod provider;
+mod rented;
 mod spec;
 mod state;
 #[cfg(feature = "testing")]
@@ -65,6 +66,7 @@ pub use money::Money;
 pub use order::{RentalOrder, SpawnOrder};
 pub use probe::{Probe, ProbeAnswer, ProbeRequest};
 pub use provider::{Found, Provider};
+pub use rented::{Rentable, Rented};
 pub use spec::{
     CloudType, Compute, ComputeFilter, ComputeRequest, ComputeStatus, Field, Port, PortSpec, PrivateParts, Protocol,
 };

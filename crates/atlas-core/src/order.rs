@@ -88,12 +88,15 @@ impl SpawnOrder {
 }
 
 /// The order for one create of something that bills and is no machine: a network volume, a serverless endpoint.
+///
+/// While an order or a clone of it is held somewhere, its create counts as being sent.
 #[derive(Debug, Clone)]
 pub struct RentalOrder<R> {
     request: R,
     name: String,
     mark: Mark,
     not_after: Timestamp,
+    _sending: Option<Arc<Sending>>,
 }
 
 impl<R> RentalOrder<R> {
@@ -101,7 +104,12 @@ impl<R> RentalOrder<R> {
     pub async fn record(intents: &dyn Intents, intent: &Intent, request: R, name_limit: usize) -> Result<Self> {
         let name = intent.mark.machine_name(name_limit)?;
         intents.open(intent).await?;
-        Ok(Self { request, name, mark: intent.mark.clone(), not_after: intent.not_after })
+        Ok(Self { request, name, mark: intent.mark.clone(), not_after: intent.not_after, _sending: None })
+    }
+
+    /// Holds on to `sending` until nobody has the order any more.
+    pub(crate) fn holding(self, sending: Arc<Sending>) -> Self {
+        Self { _sending: Some(sending), ..self }
     }
 
     /// What is asked.

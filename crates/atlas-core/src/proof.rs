@@ -7,7 +7,7 @@ use std::time::Duration;
 use atlas_auth::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{GoneRule, Scope, Traits};
+use crate::{GoneRule, RentalKind, Scope, Traits};
 
 #[cfg(test)]
 mod tests;
@@ -65,12 +65,13 @@ impl Absence {
     /// `terminated` proves it without any of this.
     ///
     /// `made_at` is when its create was answered: within the settle window of a machine never read back, nothing proves.
-    pub fn proves_gone(&self, traits: &Traits, made_at: Timestamp, was_read: bool) -> bool {
+    /// The same holds for a volume or an endpoint.
+    pub fn proves_gone(&self, traits: &Traits, kind: RentalKind, made_at: Timestamp, was_read: bool) -> bool {
         let (Some(first), Some(last)) = (self.first_missing, self.last_missing) else { return false };
         if !was_read && last < made_at.plus(traits.settle_window) {
             return false;
         }
-        match traits.gone {
+        match traits.gone_rule(kind) {
             GoneRule::NotFound => true,
             GoneRule::TwoNotFounds { apart } => {
                 last.since(first) >= apart && self.unlisted.is_some_and(|listing| listing >= first)

@@ -7,8 +7,8 @@ use async_trait::async_trait;
 
 use crate::{
     CallContext, Capability, Compute, ComputeFilter, ComputeId, ComputeRequest, EndpointId, Error, GpuType, Job, JobId,
-    JobRequest, JobStream, LogOptions, LogStream, ProviderId, RentalKind, Result, Scope, SpawnOrder, SpawnToken,
-    Traits, Volume, VolumeId, VolumeOrder, VolumeRequest,
+    JobRequest, JobStream, LogOptions, LogStream, ProviderId, Rentable, RentalKind, Rented, Result, Scope, SpawnOrder,
+    SpawnToken, Traits, Volume, VolumeId, VolumeOrder, VolumeRequest,
 };
 
 /// What [`Provider::find_spawned`] found.
@@ -181,25 +181,19 @@ pub trait Provider: Any + Send + Sync + fmt::Debug + 'static {
         Err(self.unsupported("delete_volume", Capability::NetworkVolumes))
     }
 
-    /// Finds all things of `kind` that bear `token`: how a create whose answer was lost is carried on. By default as
-    /// [`find_spawned`](Self::find_spawned), and a complete listing of volumes read for marks.
-    async fn find_rented(
-        &self,
-        context: &CallContext,
-        kind: RentalKind,
-        token: SpawnToken,
-    ) -> Result<Found<ComputeId>> {
+    /// Reads all things of `kind`, each with its name and its mark: the whole answer or an error, never less. By this
+    /// alone what is no machine is found again after a create whose answer was lost, and proven gone after its end.
+    ///
+    /// By default from [`list`](Self::list) and from [`list_volumes`](Self::list_volumes). A kind that the account's
+    /// capabilities do not name is `unsupported`; a cloud that declares `serverless` lists its endpoints.
+    async fn list_rented(&self, context: &CallContext, kind: RentalKind) -> Result<Vec<Rented>> {
         match kind {
             RentalKind::Machine => {
-                let found = self.find_spawned(context, token).await?;
-                Ok(Found::new(found.matches.into_iter().map(|compute| compute.id).collect(), found.complete))
+                let all = self.list(context, &ComputeFilter::all()).await?;
+                Ok(all.iter().map(Rentable::rented).collect())
             }
-            RentalKind::Volume => {
-                let all = self.list_volumes(context).await?.into_iter();
-                let bearing = all.filter(|volume| volume.mark().is_some_and(|mark| mark.token == token));
-                Ok(Found::new(bearing.map(|volume| ComputeId::new(volume.id.as_str())).collect(), true))
-            }
-            RentalKind::Endpoint => Err(self.unsupported("find_rented", Capability::Serverless)),
+            RentalKind::Volume => Ok(self.list_volumes(context).await?.iter().map(Rentable::rented).collect()),
+            RentalKind::Endpoint => Err(self.unsupported("list_rented", Capability::Serverless)),
         }
     }
 
@@ -310,13 +304,8 @@ macro_rules! forward {
             async fn delete_volume(&self, context: &CallContext, id: &VolumeId) -> Result<()> {
                 (**self).delete_volume(context, id).await
             }
-            async fn find_rented(
-                &self,
-                context: &CallContext,
-                kind: RentalKind,
-                token: SpawnToken,
-            ) -> Result<Found<ComputeId>> {
-                (**self).find_rented(context, kind, token).await
+            async fn list_rented(&self, context: &CallContext, kind: RentalKind) -> Result<Vec<Rented>> {
+                (**self).list_rented(context, kind).await
             }
             async fn end_rented(&self, context: &CallContext, kind: RentalKind, id: &ComputeId) -> Result<()> {
                 (**self).end_rented(context, kind, id).await

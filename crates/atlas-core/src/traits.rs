@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::{Capabilities, Capability};
+use crate::{Capabilities, Capability, RentalKind};
 
 /// What a cloud declares of itself: its kind, its capabilities, and how far its answers can be trusted.
 ///
@@ -52,6 +52,16 @@ impl Traits {
             migrates: false,
             name_limit: 63,
             proxy: ProxySigns::default(),
+        }
+    }
+
+    /// What proves that something of this kind is gone. No cloud shows a status for what is no machine, so that a rule which
+    /// waits for one is the careful default there.
+    pub fn gone_rule(&self, kind: RentalKind) -> GoneRule {
+        match (kind, self.gone) {
+            (RentalKind::Machine, rule) => rule,
+            (_, GoneRule::StatusOnly) => GoneRule::default(),
+            (_, rule) => rule,
         }
     }
 

@@ -31,7 +31,8 @@
 //! ```
 //!
 //! What the common contract has no word for (restarts, endpoints, templates, registry credentials, what was billed) are
-//! methods of [`RunPod`] itself. From an account that was built from configuration `native` leads there.
+//! methods of [`RunPod`] itself. From an account that was built from configuration `native` leads there. What bills among
+//! it, an endpoint, is rented and ended through the account instead: [`RunPodAccount`].
 //!
 //! Jobs can tell that they are over: [`Webhooks`] takes such a call, and believes nothing of it but what RunPod then says
 //! when it is asked.
@@ -58,7 +59,7 @@ pub use account::RunPod;
 pub use config::{RunPodBuilder, factory};
 pub use ext::{
     Balance, Billed, BillingHistory, BillingQuery, BillingRecord, Bucket, Endpoint, EndpointChange, EndpointKind,
-    EndpointOrder, EndpointRequest, FlashBoot, Health, PodOptions, Registry, Scaling, Template, TemplateRequest,
-    Worker, WorkerStatus, Workers,
+    EndpointOrder, EndpointRequest, FlashBoot, Health, PodOptions, Registry, RunPodAccount, Scaling, Template,
+    TemplateRequest, Worker, WorkerStatus, Workers,
 };
 pub use webhooks::{Webhooks, webhook_url};

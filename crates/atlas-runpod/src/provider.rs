@@ -3,13 +3,14 @@
 use async_trait::async_trait;
 use atlas_core::{
     CallContext, Compute, ComputeFilter, ComputeId, ComputeRequest, EndpointId, Error, Found, GpuType, Job, JobId,
-    JobRequest, JobStream, LogOptions, LogStream, Provider, ProviderId, RentalKind, Result, Scope, SpawnOrder,
-    SpawnToken, Traits, Volume, VolumeId, VolumeOrder, VolumeRequest,
+    JobRequest, JobStream, LogOptions, LogStream, Provider, ProviderId, Rentable, RentalKind, Rented, Result, Scope,
+    SpawnOrder, SpawnToken, Traits, Volume, VolumeId, VolumeOrder, VolumeRequest,
 };
 
 use crate::account::RunPod;
+use crate::api::LIST_RENTED;
 use crate::deadline::Deadline;
-use crate::translate::{check, mark, volume};
+use crate::translate::{check, mark, rented, volume};
 
 #[async_trait]
 impl Provider for RunPod {
@@ -129,27 +130,20 @@ impl Provider for RunPod {
         }
     }
 
-    async fn find_rented(
-        &self,
-        context: &CallContext,
-        kind: RentalKind,
-        token: SpawnToken,
-    ) -> Result<Found<ComputeId>> {
-        match kind {
+    /// Machines, network volumes and endpoints. Templates and registry credentials cost nothing.
+    async fn list_rented(&self, context: &CallContext, kind: RentalKind) -> Result<Vec<Rented>> {
+        let operation = LIST_RENTED;
+        let all = match kind {
             RentalKind::Machine => {
-                let found = self.find_spawned(context, token).await?;
-                Ok(Found::new(found.matches.into_iter().map(|compute| compute.id).collect(), found.complete))
+                let all = self.list(context, &ComputeFilter::all()).await?;
+                return Ok(all.iter().map(Rentable::rented).collect());
             }
-            RentalKind::Volume => {
-                let all = self.api().list_volumes(self.clock(), context, "find_rented").await?;
-                Ok(Found::new(bearers(&all, token), true))
-            }
-            RentalKind::Endpoint => {
-                let all = self.api().list_endpoints(self.clock(), context, "find_rented").await?;
-                Ok(Found::new(bearers(&all, token), true))
-            }
-            _ => Err(self.named(unknown_kind(), "find_rented")),
-        }
+            RentalKind::Volume => self.api().list_volumes(self.clock(), context, operation).await?,
+            RentalKind::Endpoint => self.api().list_endpoints(self.clock(), context, operation).await?,
+            _ => return Err(self.named(unknown_kind(), operation)),
+        };
+        let all = all.iter().map(|thing| rented::read(kind, thing)).collect::<Result<_>>();
+        all.map_err(|error| self.named(error, operation))
     }
 
     async fn end_rented(&self, context: &CallContext, kind: RentalKind, id: &ComputeId) -> Result<()> {
@@ -164,10 +158,4 @@ impl Provider for RunPod {
 
 fn unknown_kind() -> Error {
     Error::unsupported("this version of runpod knows machines, volumes and endpoints, and nothing else that bills")
-}
-
-/// The ids of what bears a token.
-fn bearers(all: &[serde_json::Value], token: SpawnToken) -> Vec<ComputeId> {
-    let bearing = all.iter().filter(|thing| mark::bears(thing, token));
-    bearing.filter_map(|thing| thing.get("id")?.as_str()).map(ComputeId::new).collect()
 }

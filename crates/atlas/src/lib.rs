@@ -117,8 +117,9 @@ pub use atlas_core::{
     IntentPhase, IntentRecord, Intents, Job, JobChunk, JobId, JobMode, JobPolicy, JobRequest, JobStatus, JobStream,
     LogOptions, LogStream, MARK_ENV, Mark, Money, OperationId, Pace, Permission, Port, PortSpec, PrivateParts, Probe,
     ProbeAnswer, ProbeRequest, Proof, Protocol, Provider, ProviderExt, ProviderFactory, ProviderId, ProxySigns,
-    RecordKey, RentalKind, RentalOrder, Result, Scope, SeenAs, Settings, Settled, Sighting, SpawnOrder, SpawnToken,
-    Spawned, StateDir, Stock, TokenKind, Traits, UnreadableIntent, Volume, VolumeId, VolumeOrder, VolumeRequest,
+    RecordKey, Rentable, RentalKind, RentalOrder, Rented, Result, Scope, SeenAs, Settings, Settled, Sighting,
+    SpawnOrder, SpawnToken, Spawned, StateDir, Stock, TokenKind, Traits, UnreadableIntent, Volume, VolumeId,
+    VolumeOrder, VolumeRequest,
 };
 #[cfg(feature = "http")]
 pub use atlas_core::{CatalogCache, HttpProbe, http};

@@ -133,7 +133,7 @@ async fn read_stream(site: &Site, context: &CallContext) -> Result<()> {
 
 pub(crate) fn volumes() -> Vec<Deed> {
     let volumes = truth!(volumes);
-    let find = act!(|s, c| s.runpod.find_rented(c, RentalKind::Volume, s.token()));
+    let list = act!(|s, c| s.runpod.list_rented(c, RentalKind::Volume));
     let end = act!(|s, c| s.runpod.end_rented(c, RentalKind::Volume, &s.compute()));
     vec![
         Deed::once(
@@ -151,7 +151,7 @@ pub(crate) fn volumes() -> Vec<Deed> {
             act!(|s, c| s.runpod.get_volume(c, &s.volume_id())),
         ),
         Deed::reads("list_volumes", At::ListVolumes, Need::Volume, volumes, act!(|s, c| s.runpod.list_volumes(c))),
-        Deed::reads("find_rented volume", At::ListVolumes, Need::Volume, volumes, find),
+        Deed::reads("list_rented volume", At::ListVolumes, Need::Volume, volumes, list),
         Deed::repeats(
             "grow_volume",
             At::GrowVolume,
@@ -172,7 +172,7 @@ pub(crate) fn volumes() -> Vec<Deed> {
 
 pub(crate) fn endpoints() -> Vec<Deed> {
     let endpoints = truth!(endpoints);
-    let find = act!(|s, c| s.runpod.find_rented(c, RentalKind::Endpoint, s.token()));
+    let list = act!(|s, c| s.runpod.list_rented(c, RentalKind::Endpoint));
     let end = act!(|s, c| s.runpod.end_rented(c, RentalKind::Endpoint, &s.compute()));
     vec![
         Deed::once(
@@ -191,12 +191,12 @@ pub(crate) fn endpoints() -> Vec<Deed> {
         ),
         Deed::reads(
             "list_endpoints",
-            At::FindEndpoint,
+            At::ListEndpoints,
             Need::Endpoint,
             endpoints,
             act!(|s, c| s.runpod.list_endpoints(c)),
         ),
-        Deed::reads("find_rented endpoint", At::FindEndpoint, Need::Endpoint, endpoints, find),
+        Deed::reads("list_rented endpoint", At::ListEndpoints, Need::Endpoint, endpoints, list),
         Deed::reads(
             "endpoint_workers",
             At::EndpointWorkers,

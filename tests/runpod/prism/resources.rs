@@ -72,8 +72,9 @@ async fn volumes(runpod: &RunPod) -> Result<Volume> {
     for request in [VolumeRequest::new(CENTER, 10), fast] {
         let order = rental_order(runpod, RentalKind::Volume, request).await?;
         let volume = runpod.create_volume(&context, &order).await?;
-        let found = runpod.find_rented(&context, RentalKind::Volume, order.mark().token).await?;
-        assert_eq!(found.matches, [ComputeId::new(volume.id.as_str())]);
+        let rented = runpod.list_rented(&context, RentalKind::Volume).await?;
+        let bearing = rented.iter().filter(|rented| rented.mark().is_some_and(|mark| mark.token == order.mark().token));
+        assert_eq!(bearing.map(|rented| &rented.id).collect::<Vec<_>>(), [&ComputeId::new(volume.id.as_str())]);
         made.push(volume);
     }
     let fast = made.remove(1);
@@ -142,8 +143,9 @@ async fn endpoints(runpod: &RunPod, registry: &Registry, volume: &Volume) -> Res
     for request in [full, balancer, counting, under] {
         let order = rental_order(runpod, RentalKind::Endpoint, request).await?;
         let endpoint = runpod.create_endpoint(&context, &order).await?;
-        let found = runpod.find_rented(&context, RentalKind::Endpoint, order.mark().token).await?;
-        assert_eq!(found.matches, [ComputeId::new(endpoint.id.as_str())]);
+        let rented = runpod.list_rented(&context, RentalKind::Endpoint).await?;
+        let bearing = rented.iter().filter(|rented| rented.mark().is_some_and(|mark| mark.token == order.mark().token));
+        assert_eq!(bearing.map(|rented| &rented.id).collect::<Vec<_>>(), [&ComputeId::new(endpoint.id.as_str())]);
         made.push(endpoint);
     }
     change(runpod, &made[0]).await?;

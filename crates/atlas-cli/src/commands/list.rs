@@ -1,6 +1,8 @@
 //! `atlas list`: the computes of all accounts, and rentals of which no compute is known.
 
-use atlas::{Account, Compute, ComputeFilter, ComputeStatus, Deployment, IntentPhase, IntentRecord, ProviderId};
+use atlas::{
+    Account, Compute, ComputeFilter, ComputeStatus, Deployment, IntentPhase, IntentRecord, ProviderId, RentalKind,
+};
 use clap::Args;
 use futures_util::future::join_all;
 
@@ -14,8 +16,9 @@ use crate::{Outcome, describe};
 /// deployment; --all shows the others of the account as well, and those that are gone but that the cloud still names.
 ///
 /// What a rental here says and no machine shows (a create whose answer was lost, an end that is not proven) stands
-/// on standard error; the result, also with --json, is a list of machines and nothing else. If an account cannot be
-/// asked, the machines of the others are shown, and the command fails.
+/// on standard error, and so does how many volumes and endpoints were rented here; the result, also with --json, is a list
+/// of machines and nothing else. If an account cannot be asked, the machines of the others are shown, and the command
+/// fails.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct List {
@@ -125,7 +128,13 @@ impl List {
         if filtered {
             Vec::new()
         } else {
-            seen.records.iter().filter_map(|record| note(record, seen.shows(record))).collect()
+            // A listing of machines shows no volume, so that its absence there says nothing.
+            let is_kept_elsewhere = |record: &IntentRecord| {
+                record.intent.kind != RentalKind::Machine && matches!(record.phase, IntentPhase::Bound { .. })
+            };
+            let (kept, told): (Vec<_>, Vec<_>) = seen.records.iter().partition(|record| is_kept_elsewhere(record));
+            let notes = told.into_iter().filter_map(|record| note(record, seen.shows(record)));
+            notes.chain(others(&kept)).collect()
         }
     }
 }
@@ -143,27 +152,47 @@ impl Seen {
     }
 }
 
-/// What is to be said of a rental, of which a machine is `shown` or not.
-fn note(record: &IntentRecord, shown: bool) -> Option<String> {
+/// How many volumes and endpoints there are beside the machines: they bill too.
+fn others(kept: &[&IntentRecord]) -> Vec<String> {
+    let of = |kind: RentalKind, one: &str, many: &str, where_shown: &str| {
+        let records: Vec<_> = kept.iter().filter(|record| record.intent.kind == kind).collect();
+        let first = records.first()?;
+        let what = if records.len() == 1 { format!("1 {kind} is") } else { format!("{} {kind}s are", records.len()) };
+        let (provider, verb) = (&first.intent.provider, if records.len() == 1 { one } else { many });
+        Some(format!("{provider}: {what} rented here as well, and {verb} until deleted; {where_shown} shows which"))
+    };
+    let volumes = of(RentalKind::Volume, "bills", "bill", "`atlas volume list`");
+    let endpoints = of(RentalKind::Endpoint, "may bill", "may bill", "`atlas reap --dry-run`");
+    volumes.into_iter().chain(endpoints).collect()
+}
+
+/// What is to be said of a rental, of which a machine, or whatever it is of, is `shown` or not.
+pub(super) fn note(record: &IntentRecord, shown: bool) -> Option<String> {
     let intent = &record.intent;
-    let (provider, token) = (&intent.provider, intent.token());
+    let (kind, provider, token) = (intent.kind, &intent.provider, intent.token());
+    let one = kind.one();
+    let end = match kind {
+        RentalKind::Machine => "`atlas terminate` or ",
+        RentalKind::Volume => "`atlas volume delete` or ",
+        _ => "",
+    };
     match &record.phase {
         IntentPhase::Open | IntentPhase::Bound { .. } if shown => None,
         IntentPhase::Open => Some(format!(
-            "{provider}: a create of {} has no answer yet, so a machine may exist (rental {token}); \
+            "{provider}: a create of {} has no answer yet, so {one} may exist (rental {token}); \
              `atlas reap` finds out",
             intent.opened_at
         )),
         IntentPhase::Bound { compute } => Some(format!(
-            "{provider}: machine {compute} is not shown by its cloud and not proven gone (rental {token}); \
+            "{provider}: {kind} {compute} is not shown by its cloud and not proven gone (rental {token}); \
              `atlas reap` finds out"
         )),
         IntentPhase::Releasing { compute, since, why } => Some(format!(
-            "{provider}: machine {compute} is being ended since {since} ({why}) and not proven gone; \
-             `atlas terminate` or `atlas reap` carries it on"
+            "{provider}: {kind} {compute} is being ended since {since} ({why}) and not proven gone; \
+             {end}`atlas reap` carries it on"
         )),
         IntentPhase::Closed { proof, .. } if shown => {
-            Some(format!("{provider}: a machine of rental {token} is there although it was closed: {proof}"))
+            Some(format!("{provider}: {one} of rental {token} is there although it was closed: {proof}"))
         }
         _ => None,
     }

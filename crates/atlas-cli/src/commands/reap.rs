@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use atlas::orchestrator::{FindingKind, Orchestrator, ReapOptions, ReapReport};
-use atlas::{Effect, ErrorKind, IntentPhase, IntentRecord, ProviderId, Settled};
+use atlas::{Account, Effect, ErrorKind, IntentPhase, IntentRecord, ProviderId, RentalKind, Rented, Settled};
 use clap::Args;
 use futures_util::future::join_all;
 use serde::Serialize;
@@ -21,6 +21,9 @@ const ENDINGS: Duration = Duration::from_mins(1);
 /// A machine whose create landed late, or that was left by a process that died, is ended when it is seen for the second
 /// time, the grace after the first; run it twice, or with --wait. Machines that this store does not know are told and
 /// priced, and left alone. Machines spawned by hand are never ended. A missing or new store ends nothing.
+///
+/// Volumes and endpoints are rentals too, and go the same way: one that was handed out is kept until somebody asks for its
+/// end; one of a create that was never answered is kept if it is found in time, and ended if it lands later.
 ///
 /// An account that cannot be looked at keeps nobody from looking at the others; the command then fails at the end.
 #[derive(Debug, Args)]
@@ -50,7 +53,9 @@ Examples:
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 struct Line {
     provider: String,
-    /// The machine, where it is known.
+    /// What it is of: `machine`, `volume`, `endpoint`.
+    kind: RentalKind,
+    /// The machine, volume or endpoint, where it is known.
     compute: Option<String>,
     /// The rental, where a record here tells of it.
     rental: Option<String>,
@@ -153,6 +158,9 @@ impl Reap {
             });
             seen.lines.extend(record_line(&record, settled));
         }
+        if answers {
+            others(context, &account, &mut seen).await;
+        }
         Ok(seen)
     }
 
@@ -200,6 +208,7 @@ impl Reap {
         for view in orchestrator.sessions().await? {
             lines.push(Line {
                 provider: view.provider.to_string(),
+                kind: RentalKind::Machine,
                 compute: view.compute.as_ref().map(ToString::to_string),
                 rental: view.rental.as_ref().map(ToString::to_string),
                 is: "demo",
@@ -229,6 +238,35 @@ fn is_of_the_account(error: &atlas::Error) -> bool {
     }
 }
 
+/// The volumes and endpoints of this deployment, whether a record here tells of them or not: they bill too.
+async fn others(context: &Context, account: &Account, seen: &mut Seen) {
+    let provider = account.provider();
+    for kind in RentalKind::ALL {
+        if !kind.capability().is_some_and(|capability| provider.traits().has(capability)) {
+            continue;
+        }
+        match account.list_rented(kind).await {
+            Ok(all) => {
+                let deployment = &context.atlas.config().deployment;
+                let is_ours = |rented: &Rented| rented.mark().is_some_and(|mark| mark.deployment == *deployment);
+                for rented in all.iter().filter(|rented| is_ours(rented)) {
+                    let is_told =
+                        |line: &Line| line.kind == kind && line.compute.as_deref() == Some(rented.id.as_str());
+                    if !seen.lines.iter().any(is_told) {
+                        seen.lines.push(plain_line(provider.id(), rented));
+                    }
+                }
+            }
+            // Each account is told once.
+            Err(_) if seen.misses(provider.id()) => {}
+            Err(error) => {
+                let error = error.with_provider(provider.id());
+                seen.failures.push(Failure::from(error.context(format!("the {kind}s were not looked at"))));
+            }
+        }
+    }
+}
+
 #[expect(clippy::match_same_arms, reason = "a table: what was found, what the record says, what is told")]
 fn record_line(record: &IntentRecord, settled: Option<Settled>) -> Option<Line> {
     let (is, why, compute) = match (settled, &record.phase) {
@@ -246,9 +284,9 @@ fn record_line(record: &IntentRecord, settled: Option<Settled>) -> Option<Line> 
         (Some(Settled::Releasing), _) => {
             ("ending", "it is being ended, and not yet proven gone".to_owned(), record.compute.clone())
         }
-        (Some(Settled::SeenAfterClose { compute, due }), _) => {
+        (Some(Settled::SeenAfterClose { rented, due }), _) => {
             let why = format!("its record was closed, and here it is; ended if it is seen again after {due}");
-            ("seen_once", why, Some(compute.id.clone()))
+            ("seen_once", why, Some(rented.id.clone()))
         }
         (_, IntentPhase::Open) => ("may_land", "its create was not answered".to_owned(), None),
         (_, IntentPhase::Bound { .. }) => return None,
@@ -257,12 +295,30 @@ fn record_line(record: &IntentRecord, settled: Option<Settled>) -> Option<Line> 
     };
     Some(Line {
         provider: record.intent.provider.to_string(),
+        kind: record.intent.kind,
         compute: compute.map(|id| id.to_string()),
         rental: Some(record.intent.token().to_string()),
         is,
         why,
         cost_per_hour: record.intent.price,
     })
+}
+
+/// A volume or an endpoint that somebody made by hand.
+fn plain_line(provider: &ProviderId, rented: &Rented) -> Line {
+    let why = match rented.kind {
+        RentalKind::Volume => "made by hand: `atlas volume delete` ends it",
+        _ => "made by hand: who made it ends it",
+    };
+    Line {
+        provider: provider.to_string(),
+        kind: rented.kind,
+        compute: Some(rented.id.to_string()),
+        rental: rented.mark().map(|mark| mark.token.to_string()),
+        is: "plain",
+        why: why.to_owned(),
+        cost_per_hour: rented.cost_per_hour,
+    }
 }
 
 fn finding_lines(report: &ReapReport) -> Vec<Line> {
@@ -279,6 +335,7 @@ fn finding_lines(report: &ReapReport) -> Vec<Line> {
         };
         Line {
             provider: finding.provider.to_string(),
+            kind: RentalKind::Machine,
             compute: Some(finding.compute.clone()),
             rental: None,
             is,
@@ -291,14 +348,15 @@ fn finding_lines(report: &ReapReport) -> Vec<Line> {
 
 fn words(lines: &[Line], saw_everything: bool) -> String {
     match (lines.is_empty(), saw_everything) {
-        (true, true) => return "nothing to reconcile: no machine of this deployment is there".to_owned(),
+        (true, true) => return "nothing to reconcile: nothing of this deployment is there".to_owned(),
         (true, false) => return "nothing was found, and not everything could be looked at".to_owned(),
         (false, _) => {}
     }
     let line = |line: &Line| {
         let what = match (&line.compute, &line.rental) {
-            (Some(compute), _) => format!("machine {compute}"),
-            (None, Some(rental)) => format!("rental {rental}"),
+            (Some(compute), _) => format!("{} {compute}", line.kind),
+            (None, Some(rental)) if line.kind == RentalKind::Machine => format!("rental {rental}"),
+            (None, Some(rental)) => format!("rental {rental} of {}", line.kind.one()),
             (None, None) => "something".to_owned(),
         };
         let price = line.cost_per_hour.map(|price| format!(" (${price}/h)")).unwrap_or_default();

@@ -1,8 +1,8 @@
 //! A capability is declared exactly when it works (rule C2): what is not declared is refused before anything is sent.
 
 use atlas_core::{
-    Capability, ComputeRequest, ComputeStatus, EndpointId, ErrorKind, JobId, JobRequest, LogOptions, PortSpec,
-    Protocol, Result, VolumeId, VolumeRequest,
+    Capability, ComputeId, ComputeRequest, ComputeStatus, EndpointId, ErrorKind, JobId, JobRequest, LogOptions,
+    PortSpec, Protocol, RentalKind, Result, VolumeId, VolumeRequest,
 };
 
 use super::life::nobody;
@@ -56,7 +56,16 @@ pub(super) async fn serverless(bench: &Bench<'_>) -> Verdict {
     unsupported(bench, "get_job", capability, provider.get_job(&context, &endpoint, &job)).await?;
     unsupported(bench, "cancel_job", capability, provider.cancel_job(&context, &endpoint, &job)).await?;
     let stream = async { provider.stream_job(&context, &endpoint, &job).map(drop) };
-    unsupported(bench, "stream_job", capability, stream).await
+    unsupported(bench, "stream_job", capability, stream).await?;
+    unsupported(bench, "list_rented", capability, provider.list_rented(&context, RentalKind::Endpoint)).await?;
+    let id = ComputeId::new("e1");
+    unsupported(bench, "end_rented", capability, provider.end_rented(&context, RentalKind::Endpoint, &id)).await
+}
+
+pub(super) async fn endpoints_listed(bench: &Bench<'_>) -> Verdict {
+    let all = bench.provider().list_rented(&bench.context(), RentalKind::Endpoint).await?;
+    ensure!(all.iter().all(|rented| rented.kind == RentalKind::Endpoint), "among the endpoints are others: {all:?}");
+    Ok(())
 }
 
 pub(super) async fn network_volumes(bench: &Bench<'_>) -> Verdict {
@@ -70,6 +79,9 @@ pub(super) async fn network_volumes(bench: &Bench<'_>) -> Verdict {
     unsupported(bench, "list_volumes", capability, provider.list_volumes(&context)).await?;
     unsupported(bench, "grow_volume", capability, provider.grow_volume(&context, &id, 20)).await?;
     unsupported(bench, "delete_volume", capability, provider.delete_volume(&context, &id)).await?;
+    unsupported(bench, "list_rented", capability, provider.list_rented(&context, RentalKind::Volume)).await?;
+    let id = ComputeId::new("v1");
+    unsupported(bench, "end_rented", capability, provider.end_rented(&context, RentalKind::Volume, &id)).await?;
     request_refused(bench, "a network volume", bench.machine().network_volume("v1")).await
 }
 

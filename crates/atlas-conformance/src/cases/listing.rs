@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use atlas_core::{Compute, ComputeFilter, ComputeStatus};
+use atlas_core::{Compute, ComputeFilter, ComputeStatus, Rentable, RentalKind};
 use futures_util::future::join_all;
 
 use super::life::running;
@@ -76,6 +76,22 @@ pub(super) async fn stopped(bench: &Bench<'_>) -> Verdict {
     let stopped = bench.until(&id, &ComputeStatus::Stopped).await?;
     bench.seen(&id).await;
     ensure!(times(&bench.list().await?, &stopped) == 1, "a listing does not show the stopped machine {id}");
+    Ok(())
+}
+
+pub(super) async fn rented(bench: &Bench<'_>) -> Verdict {
+    let (made, token) = bench.spawn().await?;
+    bench.seen(&made.id).await;
+    let rented = bench.provider().list_rented(&bench.context(), RentalKind::Machine).await?;
+    let ours: Vec<_> = rented.iter().filter(|rented| rented.bears(token)).map(|rented| &rented.id).collect();
+    ensure!(ours == [&made.id], "of all that is rented, {ours:?} bear the token of machine {}", made.id);
+    let sorted = |mut ids: Vec<atlas_core::ComputeId>| {
+        ids.sort();
+        ids
+    };
+    let listed = sorted(bench.list().await?.iter().map(|compute| compute.rented().id).collect());
+    let rented = sorted(rented.into_iter().map(|rented| rented.id).collect());
+    ensure!(listed == rented, "the listing shows {listed:?}, and rented are {rented:?}");
     Ok(())
 }
 

@@ -106,6 +106,7 @@ pub const CASES: &[Case] = &[
         listing::stopped
     ),
     case!("listing/gone", "a machine that is gone is in no listing, but as terminated", ANY, ONE, listing::gone),
+    case!("listing/rented", "O1: what is rented is listed with its marks, all of it", ANY, ONE, listing::rented),
     case!("listing/same-as-get", "a listing and a read tell the same of a machine", ANY, ONE, listing::same_as_get),
     case!("mark/kept", "C4, O2: reads give the whole mark back", ANY, ONE, mark::kept),
     case!("mark/long-name", "O2: what is cut of a long name is never the token", ANY, ONE, mark::long_name),
@@ -170,6 +171,13 @@ pub const CASES: &[Case] = &[
         without(Capability::Serverless),
         FREE,
         capability::serverless
+    ),
+    case!(
+        "capability/endpoints-listed",
+        "C2, O1: with serverless, endpoints are listed, so that they can be found again",
+        with(Capability::Serverless),
+        FREE,
+        capability::endpoints_listed
     ),
     case!(
         "capability/network-volumes",
@@ -328,6 +336,20 @@ pub const CASES: &[Case] = &[
         with(Capability::NetworkVolumes),
         Cost::Little,
         volume::found
+    ),
+    case!(
+        "volume/lost-answer",
+        "O1: a volume whose create was never answered is found, and made once",
+        with(Capability::NetworkVolumes),
+        Cost::Little,
+        volume::lost_answer
+    ),
+    case!(
+        "volume/not-after",
+        "P2: no volume is made past the moment that the order names",
+        with(Capability::NetworkVolumes),
+        FREE,
+        volume::not_after
     ),
     case!(
         "volume/grows",

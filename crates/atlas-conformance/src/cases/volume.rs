@@ -1,20 +1,31 @@
 //! Network volumes: they bill until they are deleted, so each can be found again.
 
-use atlas_core::{RentalKind, Volume, VolumeOrder};
+use atlas_core::{Effect, RentalKind, SpawnToken, Volume, VolumeOrder, VolumeRequest};
 
 use crate::bench::{Bench, Broken, ensure};
 use crate::case::Verdict;
+use crate::harness::Trouble;
+
+fn smallest(bench: &Bench<'_>) -> Result<VolumeRequest, Broken> {
+    let named = bench.harness().volume();
+    named.ok_or_else(|| Broken::NotProvable("the harness names no network volume".to_owned()))
+}
 
 async fn made(bench: &Bench<'_>) -> Result<(Volume, VolumeOrder), Broken> {
-    let Some(request) = bench.harness().volume() else {
-        return Err(Broken::NotProvable("the harness names no network volume".to_owned()));
-    };
+    let request = smallest(bench)?;
     bench.provider().check_volume(&request)?;
     let order = bench.volume_order(request).await?;
     let volume = bench.provider().create_volume(&bench.context(), &order).await?;
     let until = bench.settled_at();
     while !listed(bench, &volume).await.is_ok_and(|times| times == 1) && bench.waits(until).await {}
     Ok((volume, order))
+}
+
+/// What a listing of all that is rented shows under a token.
+async fn bearing(bench: &Bench<'_>, token: SpawnToken) -> Result<Vec<String>, Broken> {
+    let all = bench.provider().list_rented(&bench.context(), RentalKind::Volume).await?;
+    ensure!(all.iter().all(|rented| rented.kind == RentalKind::Volume), "among the volumes are others: {all:?}");
+    Ok(all.into_iter().filter(|rented| rented.bears(token)).map(|rented| rented.id.as_str().to_owned()).collect())
 }
 
 async fn listed(bench: &Bench<'_>, volume: &Volume) -> Result<usize, Broken> {
@@ -38,10 +49,31 @@ pub(super) async fn life(bench: &Bench<'_>) -> Verdict {
 pub(super) async fn found(bench: &Bench<'_>) -> Verdict {
     let (volume, order) = made(bench).await?;
     let token = order.mark().token;
-    let found = bench.provider().find_rented(&bench.context(), RentalKind::Volume, token).await?;
-    let ids: Vec<_> = found.matches.iter().map(atlas_core::ComputeId::as_str).collect();
-    ensure!(found.complete && ids == [volume.id.as_str()], "the token of {} was found at {ids:?}", volume.id);
+    let found = bearing(bench, token).await?;
+    ensure!(found == [volume.id.as_str()], "the token of {} was found at {found:?}", volume.id);
     Ok(())
+}
+
+pub(super) async fn lost_answer(bench: &Bench<'_>) -> Verdict {
+    let order = bench.volume_order(smallest(bench)?).await?;
+    bench.inject(Trouble::LosesVolume)?;
+    match bench.provider().create_volume(&bench.context(), &order).await {
+        Ok(made) => return Err(Broken::because(format!("the answer was lost, and volume {} came of it", made.id))),
+        Err(error) => {
+            ensure!(error.effect() == Effect::Unknown, "the effect of a lost answer is {:?}", error.effect());
+        }
+    }
+    bench.settle().await;
+    let found = bearing(bench, order.mark().token).await?;
+    ensure!(found.len() == 1, "the create that was never answered is found as {found:?}, and made one volume");
+    Ok(())
+}
+
+pub(super) async fn not_after(bench: &Bench<'_>) -> Verdict {
+    let order = bench.expired_volume_order(smallest(bench)?).await?;
+    let context = bench.context();
+    let call = bench.provider().create_volume(&context, &order);
+    bench.refused("an order for a volume whose time is over", call).await.map(drop)
 }
 
 pub(super) async fn grows(bench: &Bench<'_>) -> Verdict {

@@ -7,8 +7,8 @@ use atlas_auth::{Secret, Timestamp};
 use atlas_core::{
     CallContext, Capability, Compute, ComputeFilter, ComputeId, ComputeRequest, ComputeStatus, Credentials, Effect,
     EndpointId, Error, ErrorKind, Found, GpuType, Intent, Intents, Job, JobId, JobRequest, JobStream, LogOptions,
-    LogStream, Money, Proof, Provider, ProviderId, RentalKind, Result, Scope, SpawnOrder, SpawnToken, Traits, Volume,
-    VolumeId, VolumeOrder, VolumeRequest,
+    LogStream, Money, Proof, Provider, ProviderId, RentalKind, Rented, Result, Scope, SpawnOrder, SpawnToken, Traits,
+    Volume, VolumeId, VolumeOrder, VolumeRequest,
 };
 use atlas_sim::Mock;
 use futures_util::StreamExt;
@@ -60,6 +60,13 @@ pub(crate) enum Defect {
     PricesNothing,
     MisnamesGpus,
     FindsNoVolumes,
+    ListsVolumesWithoutMark,
+    RentsUnlisted,
+    ListsUndeclared,
+    ListsNoEndpoints,
+    CallsLostVolumeRejected,
+    SendsVolumeAgain,
+    SendsExpiredVolume,
     DeletesVolumesOnce,
     StreamsTwice,
     ForgetsWhichJob,
@@ -376,7 +383,25 @@ impl Provider for Broken {
     }
 
     async fn create_volume(&self, context: &CallContext, order: &VolumeOrder) -> Result<Volume> {
-        self.inner.create_volume(context, order).await
+        if self.has(Defect::SendsExpiredVolume) {
+            let scope = self.inner.scope(context);
+            let forever = Timestamp::from_millis(i64::MAX / 2);
+            let intent = Intent::machine(order.mark().clone(), self.id(), scope, Timestamp::EPOCH, forever);
+            let intent = intent.of_kind(RentalKind::Volume);
+            let limit = self.traits().name_limit;
+            let order = VolumeOrder::record(&Forgotten, &intent, order.request().clone(), limit).await?;
+            return self.inner.create_volume(context, &order).await;
+        }
+        match self.inner.create_volume(context, order).await {
+            Err(error) if self.has(Defect::SendsVolumeAgain) && error.effect() == Effect::Unknown => {
+                let _ = self.inner.create_volume(context, order).await;
+                Err(error)
+            }
+            Err(error) if self.has(Defect::CallsLostVolumeRejected) && error.effect() == Effect::Unknown => {
+                Err(error.with_effect(Effect::Rejected))
+            }
+            answer => answer,
+        }
     }
 
     async fn get_volume(&self, context: &CallContext, id: &VolumeId) -> Result<Volume> {
@@ -398,16 +423,26 @@ impl Provider for Broken {
         self.inner.delete_volume(context, id).await
     }
 
-    async fn find_rented(
-        &self,
-        context: &CallContext,
-        kind: RentalKind,
-        token: SpawnToken,
-    ) -> Result<Found<ComputeId>> {
-        if self.has(Defect::FindsNoVolumes) && kind == RentalKind::Volume {
-            return Ok(Found::new(Vec::new(), true));
+    async fn list_rented(&self, context: &CallContext, kind: RentalKind) -> Result<Vec<Rented>> {
+        match self.defect {
+            Defect::ListsUndeclared if kind == RentalKind::Endpoint => return Ok(Vec::new()),
+            Defect::ListsNoEndpoints if kind == RentalKind::Endpoint => {
+                return Err(self.unsupported("list_rented", Capability::Serverless));
+            }
+            _ => {}
         }
-        self.inner.find_rented(context, kind, token).await
+        let mut listed = self.inner.list_rented(context, kind).await?;
+        match self.defect {
+            Defect::FindsNoVolumes if kind == RentalKind::Volume => listed.clear(),
+            Defect::ListsVolumesWithoutMark if kind == RentalKind::Volume => {
+                listed.iter_mut().for_each(|rented| rented.name = None);
+            }
+            Defect::RentsUnlisted if kind == RentalKind::Machine => {
+                listed.pop();
+            }
+            _ => {}
+        }
+        Ok(listed)
     }
 
     async fn end_rented(&self, context: &CallContext, kind: RentalKind, id: &ComputeId) -> Result<()> {

@@ -60,6 +60,7 @@ impl Harness for MockHarness {
         self.cloud.inject(match trouble {
             Trouble::LosesCreate => Rule::on(Operation::Spawn, Fault::LosesAnswer),
             Trouble::CreateNeverArrives => Rule::on(Operation::Spawn, Fault::FailsBefore),
+            Trouble::LosesVolume => Rule::on(Operation::CreateVolume, Fault::LosesAnswer),
             Trouble::NoCapacity => Rule::on(Operation::Spawn, Fault::CapacityGone),
             Trouble::MakesTwo => Rule::on(Operation::Spawn, Fault::Duplicates),
             Trouble::LeavesLeftover => Rule::on(Operation::Spawn, Fault::LeavesLeftover),

@@ -68,7 +68,14 @@ const TABLE: &[(Defect, &[&str])] = &[
     (Defect::DoubtsNotSent, &["trouble/never-arrived"]),
     (Defect::PricesNothing, &["catalog/prices"]),
     (Defect::MisnamesGpus, &["catalog/canonical"]),
-    (Defect::FindsNoVolumes, &["volume/found"]),
+    (Defect::RentsUnlisted, &["listing/rented"]),
+    (Defect::ListsUndeclared, &["capability/serverless"]),
+    (Defect::ListsNoEndpoints, &["capability/endpoints-listed"]),
+    (Defect::FindsNoVolumes, &["volume/found", "volume/lost-answer"]),
+    (Defect::ListsVolumesWithoutMark, &["volume/found", "volume/lost-answer"]),
+    (Defect::CallsLostVolumeRejected, &["volume/lost-answer"]),
+    (Defect::SendsVolumeAgain, &["volume/lost-answer"]),
+    (Defect::SendsExpiredVolume, &["volume/not-after"]),
     (Defect::DeletesVolumesOnce, &["volume/delete-repeats"]),
     (Defect::StreamsTwice, &["job/stream"]),
     (Defect::ForgetsWhichJob, &["job/sync-timeout"]),
@@ -84,6 +91,7 @@ async fn exactly_the_broken_promise_is_found() {
         builder = match defect {
             Defect::StopsUndeclared => builder.without(Capability::StopResume),
             Defect::TakesSpotForOrdinary => builder.without(Capability::Spot),
+            Defect::ListsUndeclared => builder.without(Capability::Serverless),
             _ => builder,
         };
         let mut harness = MockHarness::new(builder.key("the account's"));

@@ -1,14 +1,13 @@
 //! What an answer of the cloud may count for (rules O3, P4): under which scope it was given, whose machine it shows, and
-//! which of several machines of one create no record holds.
+//! which of several machines of one create no record holds. The same for whatever else bills.
 
 use super::Account;
 use crate::intents::{IntentPhase, IntentRecord, Whose};
 use crate::{
-    Compute, ComputeFilter, ComputeId, ComputeStatus, Effect, Error, FileIntents, GoneRule, RecordKey, Result, Scope,
-    SpawnToken,
+    ComputeId, ComputeStatus, Effect, Error, FileIntents, GoneRule, RecordKey, RentalKind, Rented, Result, Scope,
 };
 
-/// What one look at a machine that must go found.
+/// What one look at something that must go found.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Look {
     /// It is proven gone.
@@ -16,7 +15,7 @@ pub(super) enum Look {
     /// It is there, or nothing is proven: its cloud was told once more.
     NotYet,
     /// Its cloud has given it another id: here it is.
-    Moved(Box<Compute>),
+    Moved(Box<Rented>),
 }
 
 impl Account {
@@ -30,12 +29,7 @@ impl Account {
         if scope == *old {
             return Ok(record);
         }
-        let listed = self.provider.list(&self.context, &ComputeFilter::all()).await?;
-        let known = self.on_disk(FileIntents::all).await?;
-        let shown = known.iter().filter(|known| known.intent.provider == *self.provider.id()).any(|known| {
-            known.intent.scope == *old && listed.iter().any(|compute| is_recorded_machine(known, compute))
-        });
-        if shown {
+        if self.shows_what_was_rented_under(old).await? {
             let (provider, old, key) = (self.provider.id().clone(), old.clone(), record.key());
             let joined = self.on_disk(move |intents| {
                 intents.join(&provider, &old, &scope)?;
@@ -51,21 +45,38 @@ impl Account {
         .with_provider(self.provider.id()))
     }
 
-    /// Looks once at a machine that must go, says once more that it must, and keeps in `record` what was seen.
+    /// Whether a complete listing shows anything that is recorded as rented under `old`.
+    async fn shows_what_was_rented_under(&self, old: &Scope) -> Result<bool> {
+        let mut known = self.on_disk(FileIntents::all).await?;
+        known.retain(|known| known.intent.provider == *self.provider.id() && known.intent.scope == *old);
+        for kind in RentalKind::ALL {
+            let known = || known.iter().filter(|known| known.intent.kind == kind && known.compute.is_some());
+            if known().next().is_none() {
+                continue;
+            }
+            let listed = self.list_rented(kind).await?;
+            if known().any(|known| listed.iter().any(|listed| is_what_is_recorded(known, listed))) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Looks once at something that must go, says once more that it must, and keeps in `record` what was seen.
     pub(super) async fn look(&self, record: &mut IntentRecord, id: &ComputeId) -> Result<Look> {
-        let scope = self.provider.scope(&self.context);
-        match self.provider.get(&self.context, id).await {
-            Ok(compute) if compute.status == ComputeStatus::Terminated => return Ok(Look::Gone),
-            Ok(compute) => return self.press(record, &compute).await,
+        let (scope, kind) = (self.provider.scope(&self.context), record.intent.kind);
+        match self.read(kind, id).await {
+            Ok(rented) if rented.is_gone() => return Ok(Look::Gone),
+            Ok(rented) => return self.press(record, &rented).await,
             Err(error) if error.is_not_found() => {}
             Err(error) => return Err(error),
         }
         match self.missing(record, id, &scope).await? {
-            Look::NotYet if self.provider.traits().gone != GoneRule::NotFound => {}
+            Look::NotYet if self.provider.traits().gone_rule(kind) != GoneRule::NotFound => {}
             look => return Ok(look),
         }
         // A cloud that hides a machine for a moment may have refused the first word: say it again.
-        match self.provider.terminate(&self.context, id).await {
+        match self.provider.end_rented(&self.context, kind, id).await {
             Ok(()) => Ok(Look::NotYet),
             Err(error) if error.is_not_found() => Ok(Look::NotYet),
             Err(error) => Err(error),
@@ -75,12 +86,12 @@ impl Account {
     /// What it means that a read by this id was just answered with a not-found under `scope`, and keeps in `record` what
     /// was seen.
     pub(super) async fn missing(&self, record: &mut IntentRecord, id: &ComputeId, scope: &Scope) -> Result<Look> {
-        let traits = self.provider.traits();
+        let (traits, kind) = (self.provider.traits(), record.intent.kind);
         record.absence.missing(self.now(), scope, &record.intent.scope);
-        if traits.migrates && !record.taken_over {
-            let found = self.provider.find_spawned(&self.context, record.intent.token()).await?;
+        if self.may_move(record) {
+            let found = self.find(kind, record.intent.token()).await?;
             let copies = record.copies.as_deref().unwrap_or_default();
-            let is_it = |found: &Compute| found.id != *id && !copies.contains(&found.id);
+            let is_it = |found: &Rented| found.id != *id && !copies.contains(&found.id);
             if let Some(moved) = self.unheld(found.matches, record.key()).await?.into_iter().find(is_it) {
                 return Ok(Look::Moved(Box::new(moved)));
             }
@@ -89,31 +100,36 @@ impl Account {
                 return Ok(Look::NotYet);
             }
         }
-        if traits.gone != GoneRule::NotFound {
-            let listed = self.provider.list(&self.context, &ComputeFilter::all()).await?;
-            match listed.iter().find(|compute| compute.id == *id) {
-                Some(compute) if compute.status != ComputeStatus::Terminated => record.absence.seen(),
+        if traits.gone_rule(kind) != GoneRule::NotFound {
+            let listed = self.list_rented(kind).await?;
+            match listed.iter().find(|listed| listed.id == *id) {
+                Some(listed) if !listed.is_gone() => record.absence.seen(),
                 _ => record.absence.unlisted(self.now(), scope, &record.intent.scope),
             }
         }
-        let proven = record.absence.proves_gone(traits, record.made_at(), record.read_back);
+        let proven = record.absence.proves_gone(traits, kind, record.made_at(), record.read_back);
         Ok(if proven { Look::Gone } else { Look::NotYet })
     }
 
-    /// Tells the cloud to end `compute`, which was just read, if it is the record's.
-    async fn press(&self, record: &mut IntentRecord, compute: &Compute) -> Result<Look> {
-        match record.whose(compute) {
+    /// Whether its cloud may have moved it: no cloud is known to do so with anything but machines.
+    fn may_move(&self, record: &IntentRecord) -> bool {
+        self.provider.traits().migrates && record.intent.kind == RentalKind::Machine && !record.taken_over
+    }
+
+    /// Tells the cloud to end `rented`, which was just read, if it is the record's.
+    async fn press(&self, record: &mut IntentRecord, rented: &Rented) -> Result<Look> {
+        match record.whose(rented) {
             Whose::Ours => {}
             // The cloud gave the id to somebody else's machine: ours is gone, and that one is not ours to end.
             Whose::Strangers => return Ok(Look::Gone),
-            Whose::Unclear => return Err(self.unclear(compute)),
+            Whose::Unclear => return Err(self.unclear(rented)),
         }
-        record.sees(compute);
-        self.tell_copies(record, &compute.id).await;
+        record.sees(rented);
+        self.tell_copies(record, &rented.id).await;
         // Said again while it is terminating, for whoever began that may have died over it; a cloud that is at it may
         // refuse then, and that means nothing.
-        let asked = self.provider.terminate(&self.context, &compute.id).await;
-        if compute.status != ComputeStatus::Terminating {
+        let asked = self.provider.end_rented(&self.context, rented.kind, &rented.id).await;
+        if rented.status != Some(ComputeStatus::Terminating) {
             asked?;
         }
         Ok(Look::NotYet)
@@ -122,29 +138,29 @@ impl Account {
     /// Learns, while the machine of a record is there to be seen, which others bear its token: where clouds move machines,
     /// a copy would later be taken for the machine itself, and ended in its place.
     async fn tell_copies(&self, record: &mut IntentRecord, id: &ComputeId) {
-        if !self.provider.traits().migrates || record.taken_over || record.copies.is_some() {
+        if !self.may_move(record) || record.copies.is_some() {
             return;
         }
         // A search that fails keeps no machine alive: the next look tries again.
-        if let Ok(found) = self.provider.find_spawned(&self.context, record.intent.token()).await {
+        if let Ok(found) = self.find(record.intent.kind, record.intent.token()).await {
             let others = found.matches.into_iter().map(|found| found.id).filter(|found| found != id).collect();
             record.copies = found.complete.then_some(others);
         }
     }
 
-    fn unclear(&self, compute: &Compute) -> Error {
-        let name = crate::error::excerpt(compute.name.as_deref().unwrap_or_default());
+    fn unclear(&self, rented: &Rented) -> Error {
+        let name = crate::error::excerpt(rented.name.as_deref().unwrap_or_default());
         Error::conflict(format!(
-            "machine {} is called \"{name}\" now and bears no mark: if the cloud gave its id to somebody else, leave it; \
+            "{} {} is called \"{name}\" now and bears no mark: if the cloud gave its id to somebody else, leave it; \
              if it is yours, say --foreign to end it",
-            compute.id
+            rented.kind, rented.id
         ))
         .with_effect(Effect::NotSent)
         .with_provider(self.provider.id())
     }
 
     /// Those of `matches` that no other living record holds, oldest first.
-    pub(super) async fn unheld(&self, mut matches: Vec<Compute>, key: RecordKey) -> Result<Vec<Compute>> {
+    pub(super) async fn unheld(&self, mut matches: Vec<Rented>, key: RecordKey) -> Result<Vec<Rented>> {
         if matches.is_empty() {
             return Ok(matches);
         }
@@ -153,26 +169,29 @@ impl Account {
         if let Some(unreadable) = unreadable.into_iter().find(|other| other.token == Some(key.token())) {
             return Err(unreadable.error);
         }
-        let held = |compute: &Compute| {
+        let held = |rented: &Rented| {
             others.iter().any(|record| {
                 record.key() != key
                     && record.is_living()
                     && record.intent.provider == *self.provider.id()
-                    && record.compute.as_ref() == Some(&compute.id)
+                    && record.intent.kind == rented.kind
+                    && record.compute.as_ref() == Some(&rented.id)
             })
         };
-        matches.retain(|compute| !held(compute));
-        matches.sort_by_key(|compute| (compute.created_at, compute.id.clone()));
+        matches.retain(|rented| !held(rented));
+        matches.sort_by_key(|rented| (rented.created_at, rented.id.clone()));
         Ok(matches)
     }
 
-    /// The record of a machine, by its id: a living one before a closed one, the newest before others.
-    pub(super) async fn record_of(&self, id: &ComputeId) -> Result<Option<IntentRecord>> {
+    /// The record of a machine, volume or endpoint, by its id: a living one before a closed one, the newest before others.
+    /// Of two kinds the same id is not the same thing.
+    pub(super) async fn record_of(&self, kind: RentalKind, id: &ComputeId) -> Result<Option<IntentRecord>> {
         let (id, provider) = (id.clone(), self.provider.id().clone());
         self.on_disk(move |intents| {
             let mut known = intents.all()?;
             known.retain(|record| {
                 record.intent.provider == provider
+                    && record.intent.kind == kind
                     && record.compute.as_ref() == Some(&id)
                     && record.phase != IntentPhase::Open
             });
@@ -182,10 +201,7 @@ impl Account {
     }
 }
 
-/// Whether this is the living machine of a record, by id and mark: an id alone may be another account's too.
-fn is_recorded_machine(record: &IntentRecord, compute: &Compute) -> bool {
-    let bears = |token: SpawnToken| compute.mark().is_some_and(|mark| mark.token == token);
-    compute.status != ComputeStatus::Terminated
-        && record.compute.as_ref() == Some(&compute.id)
-        && bears(record.intent.token())
+/// Whether this is what a record is of, and lives, by id and mark: an id alone may be another account's too.
+fn is_what_is_recorded(record: &IntentRecord, rented: &Rented) -> bool {
+    !rented.is_gone() && record.compute.as_ref() == Some(&rented.id) && rented.bears(record.intent.token())
 }

@@ -7,8 +7,11 @@ mod evidence;
 mod jobs;
 mod preference;
 mod release;
+mod rent;
+mod rented;
 mod settle;
 mod spawn;
+mod volumes;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +22,7 @@ pub use settle::Settled;
 
 use crate::{
     CallContext, Compute, ComputeFilter, ComputeId, Deployment, Error, FileIntents, Installation, IntentPhase,
-    IntentRecord, LogOptions, LogStream, Probe, Provider, ProviderExt, Result, Spawned, probe,
+    IntentRecord, LogOptions, LogStream, Probe, Provider, ProviderExt, Rentable, RentalKind, Result, Spawned, probe,
 };
 
 /// How long one step that waits for no proof may take. A read may first wait until its cloud shows a new machine.
@@ -98,7 +101,7 @@ impl Account {
     /// the window is over.
     pub async fn get(&self, id: impl AsRef<ComputeId>) -> Result<Compute> {
         let id = id.as_ref();
-        let until = self.settles_at(id).await?;
+        let until = self.settles_at(RentalKind::Machine, id).await?;
         loop {
             match self.provider.get(&self.context, id).await {
                 Err(error) if error.is_not_found() && self.now() < until => {
@@ -136,13 +139,14 @@ impl Account {
 
     async fn begin_stop(&self, id: &ComputeId, permission: Permission) -> Result<()> {
         let compute = self.get(id).await?;
-        let why = self.permit(id, compute.mark().as_ref(), permission, "stop")?;
+        let why = self.permit(RentalKind::Machine, id, compute.mark().as_ref(), permission, "stop")?;
         if why != release::ASKED {
             // Said before it is done, as every receipt: its user loses the machine by it.
-            let known = self.record_of(id).await?.filter(IntentRecord::is_living);
-            let intent = known.map_or_else(|| self.intent_for(&compute), |record| record.intent);
+            let known = self.record_of(RentalKind::Machine, id).await?.filter(IntentRecord::is_living);
+            let machine = compute.rented();
+            let intent = known.map_or_else(|| self.intent_for(&machine), |record| record.intent);
             let why = format!("stopped, {why}");
-            self.on_disk(move |intents| intents.receipt(intent, &compute, &why)).await?;
+            self.on_disk(move |intents| intents.receipt(intent, &machine, &why)).await?;
         }
         self.provider.stop(&self.context, id).await
     }
@@ -244,14 +248,14 @@ impl Account {
         Ok((ready, compute))
     }
 
-    /// Until when a not-found of this machine may only mean that it is new.
-    async fn settles_at(&self, id: &ComputeId) -> Result<atlas_auth::Timestamp> {
+    /// Until when a not-found may only mean that it is new.
+    async fn settles_at(&self, kind: RentalKind, id: &ComputeId) -> Result<atlas_auth::Timestamp> {
         let window = self.provider.traits().settle_window;
         if window.is_zero() {
             return Ok(atlas_auth::Timestamp::EPOCH);
         }
         // What is being ended is missing for a good reason.
-        let bound = self.record_of(id).await?.filter(|record| matches!(record.phase, IntentPhase::Bound { .. }));
+        let bound = self.record_of(kind, id).await?.filter(|record| matches!(record.phase, IntentPhase::Bound { .. }));
         Ok(bound.map_or(atlas_auth::Timestamp::EPOCH, |record| record.made_at().plus(window)))
     }
 

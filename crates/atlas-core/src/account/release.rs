@@ -1,4 +1,4 @@
-//! Ending a machine until its end is proven (rules O6, P4, P15).
+//! Ending a machine, or whatever else bills, until its end is proven (rules O6, P4, P15).
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use super::evidence::Look;
 use super::{Account, Permission};
 use crate::intents::{IntentPhase, IntentRecord, Whose};
 use crate::{
-    Compute, ComputeId, ComputeStatus, Effect, Error, ErrorKind, Intent, Mark, Proof, RecordKey, Result, SpawnToken,
+    ComputeId, Effect, Error, ErrorKind, Intent, Mark, Proof, RecordKey, RentalKind, Rented, Result, SpawnToken,
     TokenKind,
 };
 
@@ -32,23 +32,39 @@ impl Account {
         permission: Permission,
         timeout: Duration,
     ) -> Result<()> {
-        let id = id.as_ref();
+        self.end_rented(RentalKind::Machine, id.as_ref(), permission, timeout).await
+    }
+
+    /// Ends whatever bills, as [`terminate_with`](Self::terminate_with) ends a machine: a volume **with all that is on
+    /// it**, an endpoint with its jobs.
+    pub async fn end_rented(
+        &self,
+        kind: RentalKind,
+        id: &ComputeId,
+        permission: Permission,
+        timeout: Duration,
+    ) -> Result<()> {
         let mut ending = Ending::default();
         let ended = tokio::time::timeout(timeout, async {
-            let record = self.to_be_ended(id, permission).await?;
+            let record = self.to_be_ended(kind, id, permission).await?;
             self.until_gone(record, id, ASKED, &mut ending).await
         })
         .await;
-        self.told(id, timeout, ending, ended)
+        self.told(kind, id, timeout, ending, ended)
     }
 
     /// Asks that a machine be ended, and does not wait for the proof: `reap` does.
     pub async fn terminate_soon(&self, id: impl AsRef<ComputeId>, permission: Permission) -> Result<()> {
-        self.step("terminate", self.begin_end(id.as_ref(), permission)).await
+        self.end_rented_soon(RentalKind::Machine, id.as_ref(), permission).await
     }
 
-    async fn begin_end(&self, id: &ComputeId, permission: Permission) -> Result<()> {
-        let mut record = self.to_be_ended(id, permission).await?;
+    /// Asks that whatever bills be ended, and does not wait for the proof.
+    pub async fn end_rented_soon(&self, kind: RentalKind, id: &ComputeId, permission: Permission) -> Result<()> {
+        self.step(ends(kind), self.begin_end(kind, id, permission)).await
+    }
+
+    async fn begin_end(&self, kind: RentalKind, id: &ComputeId, permission: Permission) -> Result<()> {
+        let mut record = self.to_be_ended(kind, id, permission).await?;
         if !record.is_living() {
             return Ok(());
         }
@@ -67,13 +83,14 @@ impl Account {
     ///
     /// What is recorded here goes by its record, whatever its cloud answers just now: the ending is written first, and each
     /// look afterwards reads whose machine it is.
-    async fn to_be_ended(&self, id: &ComputeId, permission: Permission) -> Result<IntentRecord> {
-        let known = match self.record_of(id).await? {
+    async fn to_be_ended(&self, kind: RentalKind, id: &ComputeId, permission: Permission) -> Result<IntentRecord> {
+        let verb = if kind == RentalKind::Machine { "terminate" } else { "delete" };
+        let known = match self.record_of(kind, id).await? {
             Some(record) if record.is_living() => {
                 let record = self.in_scope(record).await?;
                 if record.goes_by_its_word() && !permission.foreign {
                     if !matches!(record.phase, IntentPhase::Releasing { .. }) {
-                        self.permit(id, Some(&record.intent.mark), permission, "terminate")?;
+                        self.permit(kind, id, Some(&record.intent.mark), permission, verb)?;
                     }
                     return Ok(record);
                 }
@@ -81,54 +98,56 @@ impl Account {
             }
             other => other,
         };
-        let read = self.provider.get(&self.context, id).await;
-        let compute = match (read, known) {
-            (Ok(compute), None) => compute,
-            (Ok(compute), Some(record)) => match record.whose(&compute) {
-                Whose::Ours if compute.status == ComputeStatus::Terminated => return Ok(record),
+        let read = self.read(kind, id).await;
+        let rented = match (read, known) {
+            (Ok(rented), None) => rented,
+            (Ok(rented), Some(record)) => match record.whose(&rented) {
+                Whose::Ours if rented.is_gone() => return Ok(record),
                 Whose::Ours if record.is_living() && record.goes_by_its_word() => return Ok(record),
                 Whose::Strangers if record.is_living() => {
                     self.on_disk(move |intents| intents.close(&record, Proof::Gone)).await?;
-                    compute
+                    rented
                 }
-                Whose::Strangers if !permission.foreign => return Err(self.used_again(&compute)),
+                Whose::Strangers if !permission.foreign => return Err(self.used_again(&rented)),
                 // It was closed and is there all the same, or an operator must say whose it is.
-                Whose::Ours | Whose::Strangers | Whose::Unclear => compute,
+                Whose::Ours | Whose::Strangers | Whose::Unclear => rented,
             },
             (Err(error), Some(record)) if record.goes_by_its_word() && (record.is_living() || error.is_not_found()) => {
                 return Ok(record);
             }
             (Err(error), _) => return Err(error),
         };
-        let why = self.permit(id, compute.mark().as_ref(), permission, "terminate")?;
-        let intent = self.intent_for(&compute);
-        self.on_disk(move |intents| intents.take_over(intent, &compute, why)).await
+        let why = self.permit(kind, id, rented.mark().as_ref(), permission, verb)?;
+        let intent = self.intent_for(&rented);
+        self.on_disk(move |intents| intents.take_over(intent, &rented, why)).await
     }
 
     /// What was asked for is done, and what stands under its id now is another's: neither killed nor passed off as ended.
-    fn used_again(&self, compute: &Compute) -> Error {
+    fn used_again(&self, rented: &Rented) -> Error {
+        let (kind, id) = (rented.kind, &rented.id);
+        let still = if kind == RentalKind::Machine { "runs" } else { "bills" };
         Error::conflict(format!(
-            "machine {} was ended and its cloud gave the id to another, which still runs: say --foreign to end that one",
-            compute.id
+            "{kind} {id} was ended and its cloud gave the id to another, which still {still}: say --foreign to end that one"
         ))
         .with_effect(Effect::NotSent)
         .with_provider(self.provider.id())
     }
 
-    /// What a record says of a machine that no create here made.
-    pub(super) fn intent_for(&self, compute: &Compute) -> Intent {
-        let mark = compute.mark().unwrap_or_else(|| {
+    /// What a record says of something that no create here made.
+    pub(super) fn intent_for(&self, rented: &Rented) -> Intent {
+        let mark = rented.mark().unwrap_or_else(|| {
             let shared = &self.surroundings;
             let token = SpawnToken::generate(TokenKind::Plain, &*shared.entropy);
             Mark::new(shared.deployment.clone(), shared.installation.clone(), token, None)
         });
         let (now, scope) = (self.now(), self.provider.scope(&self.context));
-        Intent::machine(mark, self.provider.id(), scope, now, now)
+        Intent::machine(mark, self.provider.id(), scope, now, now).of_kind(rented.kind)
     }
 
-    /// Whether the machine that bears this mark may be stopped or ended by hand (rule O6), and on whose word.
+    /// Whether what bears this mark may be stopped or ended by hand (rule O6), and on whose word.
     pub(super) fn permit(
         &self,
+        kind: RentalKind,
         id: &ComputeId,
         mark: Option<&Mark>,
         permission: Permission,
@@ -138,7 +157,7 @@ impl Account {
         // Whose it is and what it is for are asked apart: a session of another deployment has a user too.
         let message = match mark.map(|mark| mark.token.kind()) {
             _ if !is_ours && !permission.foreign => format!(
-                "machine {id} does not bear the mark of deployment {}: say --foreign to {verb} it",
+                "{kind} {id} does not bear the mark of deployment {}: say --foreign to {verb} it",
                 self.surroundings.deployment
             ),
             None | Some(TokenKind::Plain) if is_ours => return Ok(ASKED),
@@ -147,20 +166,20 @@ impl Account {
                 return Ok(if is_ours { "asked, by force" } else { "asked, as foreign, by force" });
             }
             Some(TokenKind::Session) => {
-                format!("machine {id} belongs to a session, whose user would lose it: end the session, or say --force")
+                format!("{kind} {id} belongs to a session, whose user would lose it: end the session, or say --force")
             }
             Some(TokenKind::Pool | TokenKind::Task) => format!(
-                "machine {id} was made by a newer Atlas for a purpose that this one does not know: say --force to {verb} it"
+                "{kind} {id} was made by a newer Atlas for a purpose that this one does not know: say --force to {verb} it"
             ),
         };
         Err(Error::validation(message).with_provider(self.provider.id()))
     }
 
-    /// Ends the machine of a record, until the proof or the end of `timeout`.
+    /// Ends what a record is of, until the proof or the end of `timeout`.
     pub(super) async fn end(&self, record: IntentRecord, id: &ComputeId, why: &str, timeout: Duration) -> Result<()> {
-        let mut ending = Ending::default();
+        let (kind, mut ending) = (record.intent.kind, Ending::default());
         let ended = tokio::time::timeout(timeout, self.until_gone(record, id, why, &mut ending)).await;
-        self.told(id, timeout, ending, ended)
+        self.told(kind, id, timeout, ending, ended)
     }
 
     /// A disk that takes no record must not keep a machine alive: then the evidence is kept here, and the record is
@@ -200,7 +219,7 @@ impl Account {
         self.on_disk(move |intents| intents.releasing(key, &id, &why)).await
     }
 
-    /// One step towards the proven end of a machine that is recorded as being ended; `true` when it is proven.
+    /// One step towards the proven end of what is recorded as being ended; `true` when it is proven.
     pub(super) async fn release_step(&self, key: RecordKey) -> Result<bool> {
         let Some(record) = self.on_disk(move |intents| intents.get(key)).await? else { return Ok(true) };
         if !record.is_living() {
@@ -225,6 +244,7 @@ impl Account {
     /// Says of an ending that failed, or that nobody waits for any more, what becomes of the machine.
     fn told(
         &self,
+        kind: RentalKind,
         id: &ComputeId,
         timeout: Duration,
         ending: Ending,
@@ -237,18 +257,27 @@ impl Account {
         };
         match ended {
             Ok(Err(error)) if ending.recorded.is_some() => {
-                Err(error.context(format!("machine {id} is not proven gone, {carried_on}")))
+                Err(error.context(format!("{kind} {id} is not proven gone, {carried_on}")))
             }
             Ok(outcome) => outcome,
             Err(_) => {
                 let last = ending.last.map(|error| format!("; the last answer was: {error}")).unwrap_or_default();
                 let waited = crate::duration::format(timeout);
-                Err(Error::timeout(format!("machine {id} is not proven gone after {waited}; {carried_on}{last}"))
+                Err(Error::timeout(format!("{kind} {id} is not proven gone after {waited}; {carried_on}{last}"))
                     .with_provider(self.provider.id())
-                    .with_operation("terminate")
+                    .with_operation(ends(kind))
                     .with_leftover(id.clone()))
             }
         }
+    }
+}
+
+/// The operation by which such a thing is ended, as errors name it.
+fn ends(kind: RentalKind) -> &'static str {
+    match kind {
+        RentalKind::Machine => "terminate",
+        RentalKind::Volume => "delete_volume",
+        RentalKind::Endpoint => "end_rented",
     }
 }
 

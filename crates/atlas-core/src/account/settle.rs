@@ -7,7 +7,7 @@ use atlas_auth::Timestamp;
 use super::Account;
 use super::evidence::Look;
 use crate::intents::{IntentPhase, Whose};
-use crate::{Compute, ComputeId, ComputeStatus, IntentRecord, Intents, Proof, RecordKey, Result, proof};
+use crate::{ComputeId, IntentRecord, Intents, Proof, RecordKey, Rented, Result, proof};
 
 /// What one step found out about a record.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,16 +20,17 @@ pub enum Settled {
         /// When a listing will prove something.
         until: Timestamp,
     },
-    /// A machine of somebody who spawned it by hand: shown, priced, never ended by itself.
-    Plain(Box<Compute>),
-    /// Its machine is not found; not yet proven gone.
+    /// A machine, volume or endpoint of somebody who rented it by hand: shown, priced, never ended by itself.
+    Plain(Box<Rented>),
+    /// It is not found; not yet proven gone.
     Missing,
     /// It is being ended, and its end is not yet proven.
     Releasing,
-    /// It was closed, and a machine of it was seen all the same; ended if it is seen again after this moment.
+    /// It was closed, and a machine, volume or endpoint of it was seen all the same; ended if it is seen again after this
+    /// moment.
     SeenAfterClose {
-        /// The machine.
-        compute: Box<Compute>,
+        /// What was seen.
+        rented: Box<Rented>,
         /// When a second sighting ends it.
         due: Timestamp,
     },
@@ -49,13 +50,14 @@ impl Account {
         .await
     }
 
-    /// Takes one step with a record: finds a create whose answer was lost, proves what is gone, goes on ending what is
-    /// being ended. Never ends a plain machine that nobody asked to end, unless its spawn failed. Repeats safely; the
-    /// record is read again first. A cloud that does not answer within three minutes is a `timeout`.
+    /// Takes one step with a record, of whatever kind: finds a create whose answer was lost, proves what is gone, goes on
+    /// ending what is being ended. Never ends a plain machine that nobody asked to end, unless its spawn failed, and never
+    /// a volume that its maker was told of. Repeats safely; the record is read again first. A cloud that does not answer
+    /// within three minutes is a `timeout`.
     ///
     /// A machine that appears after its record was closed is ended at the second sighting, `grace` after the first: any of
     /// a create that never had an answer, otherwise the one that was to be ended. One that had only seemed to be gone, or
-    /// a copy that somebody made, is shown again.
+    /// a copy that somebody made, is shown again. So it is with volumes and endpoints.
     pub async fn settle(&self, record: &IntentRecord, grace: Duration) -> Result<Settled> {
         self.step("settle", self.settle_step(record, grace)).await
     }
@@ -86,7 +88,7 @@ impl Account {
 
     async fn settle_open(&self, mut record: IntentRecord) -> Result<Settled> {
         let token = record.intent.token();
-        let found = self.provider.find_spawned(&self.context, token).await?;
+        let found = self.find(record.intent.kind, token).await?;
         // Several can only be a cloud's duplicate or a human's clone: all bear a plain mark, so all are shown.
         if let Some(oldest) = self.unheld(found.matches, record.key()).await?.into_iter().next() {
             self.surroundings.intents.bound(token, &oldest.id).await?;
@@ -108,13 +110,13 @@ impl Account {
 
     async fn settle_bound(&self, mut record: IntentRecord, id: &ComputeId) -> Result<Settled> {
         let scope = self.provider.scope(&self.context);
-        match self.provider.get(&self.context, id).await {
-            Ok(compute) if compute.status == ComputeStatus::Terminated => return self.close(record, Proof::Gone).await,
-            Ok(compute) if record.whose(&compute) == Whose::Strangers => return self.close(record, Proof::Gone).await,
-            Ok(compute) => {
-                record.sees(&compute);
+        match self.read(record.intent.kind, id).await {
+            Ok(rented) if rented.is_gone() => return self.close(record, Proof::Gone).await,
+            Ok(rented) if record.whose(&rented) == Whose::Strangers => return self.close(record, Proof::Gone).await,
+            Ok(rented) => {
+                record.sees(&rented);
                 self.on_disk(move |intents| intents.observed(&record)).await?;
-                return Ok(Settled::Plain(Box::new(compute)));
+                return Ok(Settled::Plain(Box::new(rented)));
             }
             Err(error) if error.is_not_found() => {}
             Err(error) => return Err(error),
@@ -137,9 +139,9 @@ impl Account {
         if record.taken_over {
             return Ok(Settled::Closed(proof));
         }
-        let found = self.provider.find_spawned(&self.context, record.intent.token()).await?;
+        let found = self.find(record.intent.kind, record.intent.token()).await?;
         let matches = self.unheld(found.matches, record.key()).await?;
-        let ours = matches.iter().find(|compute| record.stands_for(&compute.id)).cloned();
+        let ours = matches.iter().find(|rented| record.stands_for(&rented.id)).cloned();
         let Some(late) = ours else {
             // A human's copy of a machine that was ended is a plain machine like any other (rule O6).
             let copy = matches.into_iter().next();
@@ -158,10 +160,10 @@ impl Account {
             self.on_disk(move |intents| intents.reopen(key, &late.id, why)).await?;
             return Ok(Settled::Releasing);
         }
-        Ok(Settled::SeenAfterClose { compute: Box::new(late), due })
+        Ok(Settled::SeenAfterClose { rented: Box::new(late), due })
     }
 
-    /// Says that a machine is shown under this id.
+    /// Says that what was recorded is shown under this id.
     async fn follow(&self, key: RecordKey, id: &ComputeId) -> Result<()> {
         let id = id.clone();
         self.on_disk(move |intents| intents.moved(key, &id)).await

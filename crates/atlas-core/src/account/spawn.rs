@@ -5,13 +5,13 @@ use std::time::Duration;
 use super::Account;
 use crate::{
     Auth, Compute, ComputeId, ComputeRequest, Credentials, Effect, Error, ErrorKind, FileIntents, Intent, IntentRecord,
-    Intents, Mark, Proof, Result, SpawnOrder, SpawnToken, Spawned, TokenKind,
+    Intents, Mark, Proof, Rentable, RentalKind, Rented, Result, SpawnOrder, SpawnToken, Spawned, TokenKind,
 };
 
 /// How long after its intent a create may still be sent.
-const MAY_SEND_FOR: Duration = Duration::from_mins(1);
+pub(super) const MAY_SEND_FOR: Duration = Duration::from_mins(1);
 
-/// How long the mark of a new machine may take to be read back.
+/// How long the mark of something new may take to be read back.
 const READ_BACK: Duration = Duration::from_secs(10);
 
 impl Account {
@@ -51,10 +51,10 @@ impl Account {
         // What cannot be recorded nobody else will ever know of (rule P2).
         let handed_out = bound
             .map_err(|error| error.context("the machine was made and could not be recorded"))
-            .and_then(|()| refuse_altered(&spawned.compute, &mark))
+            .and_then(|()| self.refuse_altered(&spawned.compute.rented(), &mark))
             .and_then(|()| refuse_plain_http(&spawned, &spawned.compute));
         let handed_out = match handed_out {
-            Ok(()) => self.read_back(&spawned.compute.id, &mark).await,
+            Ok(()) => self.read_back(RentalKind::Machine, &spawned.compute.id, &mark).await,
             refused => refused,
         };
         match handed_out {
@@ -65,31 +65,31 @@ impl Account {
 
     /// Reads the mark back from where the cloud keeps it: its answer to the create may only echo what it was sent (rule O2).
     ///
-    /// A machine that is not shown yet, or cannot be read just now, is handed out: a bad mark is no reason to lose it, and
-    /// its id is recorded.
-    async fn read_back(&self, id: &ComputeId, mark: &Mark) -> Result<()> {
-        match tokio::time::timeout(READ_BACK, self.provider.get(&self.context, id)).await {
-            Ok(Ok(compute)) => {
-                refuse_altered(&compute, mark)?;
-                self.note_seen(mark.token, compute).await;
+    /// What is not shown yet, or cannot be read just now, is handed out: a bad mark is no reason to lose it, and its id is
+    /// recorded.
+    pub(super) async fn read_back(&self, kind: RentalKind, id: &ComputeId, mark: &Mark) -> Result<()> {
+        match tokio::time::timeout(READ_BACK, self.read(kind, id)).await {
+            Ok(Ok(rented)) => {
+                self.refuse_altered(&rented, mark)?;
+                self.note_seen(mark.token, rented).await;
                 Ok(())
             }
             Ok(Err(_)) | Err(_) => Ok(()),
         }
     }
 
-    /// Keeps how a new machine looks and what it costs. Best effort: that it is there is recorded already.
-    async fn note_seen(&self, token: SpawnToken, compute: Compute) {
-        let seen = self.on_disk(move |intents| {
+    /// Keeps how something new looks and what it costs. Best effort: that it is there is recorded already.
+    pub(super) async fn note_seen(&self, token: SpawnToken, seen: Rented) {
+        let noted = self.on_disk(move |intents| {
             let Some(mut record) = intents.get(token)? else { return Ok(()) };
-            record.sees(&compute);
+            record.sees(&seen);
             intents.observed(&record)
         });
-        let _ = seen.await;
+        let _ = noted.await;
     }
 
     /// Closes the intent where provably nothing came of it, ends what was left over, and passes the error on.
-    async fn failed(&self, intent: &Intent, error: Error) -> Error {
+    pub(super) async fn failed(&self, intent: &Intent, error: Error) -> Error {
         if error.is_safe_to_resend() {
             let proof = if error.effect() == Effect::NotSent { Proof::NotSent } else { Proof::Refused };
             // A disk that takes no record leaves the intent open, and a later look finds that nothing came of it.
@@ -101,10 +101,23 @@ impl Account {
         }
     }
 
-    /// Ends machines that cannot be handed out; the error that led here is the one that counts.
-    async fn undo(&self, intent: &Intent, machines: &[ComputeId], error: Error) -> Error {
+    /// A cloud that altered or cut the mark would make something unknown of it (rule O2).
+    pub(super) fn refuse_altered(&self, rented: &Rented, mark: &Mark) -> Result<()> {
+        if rented.mark().is_some_and(|read| {
+            read.token == mark.token && read.deployment == mark.deployment && read.installation == mark.installation
+        }) {
+            return Ok(());
+        }
+        let (kind, id) = (rented.kind, &rented.id);
+        let message = format!("the cloud altered the mark of {kind} {id}, so it is ended again");
+        Err(Error::new(ErrorKind::Provider, message).with_effect(Effect::Rejected).with_provider(self.provider.id()))
+    }
+
+    /// Ends what cannot be handed out, of the intent's kind; the error that led here is the one that counts.
+    pub(super) async fn undo(&self, intent: &Intent, made: &[ComputeId], error: Error) -> Error {
         // All are recorded before any is ended: who goes away now leaves them to be ended by others.
-        let (all, intent, why, now) = (machines.to_vec(), intent.clone(), error.message().to_owned(), self.now());
+        let (kind, all, why, now) = (intent.kind, made.to_vec(), error.message().to_owned(), self.now());
+        let intent = intent.clone();
         let recorded = move |intents: &FileIntents| {
             let record = |id: &ComputeId| {
                 let record = intents.leftover(intent.clone(), id, &why);
@@ -117,7 +130,7 @@ impl Account {
             Err(stopped) => return error.context(stopped.message()).with_effect(Effect::Unknown),
         };
         let mut left = Vec::new();
-        for (id, record) in machines.iter().zip(records) {
+        for (id, record) in made.iter().zip(records) {
             if let Err(failed) = Box::pin(self.end(record, id, error.message(), Duration::from_mins(1))).await {
                 left.push((id, failed));
             }
@@ -125,23 +138,12 @@ impl Account {
         let mut error = error.with_nothing_left();
         for (id, failed) in left {
             error = error
-                .context(format!("machine {id} is still being ended ({failed}); run `atlas reap`"))
+                .context(format!("{kind} {id} is still being ended ({failed}); run `atlas reap`"))
                 .with_leftover(id.clone())
                 .with_effect(Effect::Unknown);
         }
         error
     }
-}
-
-/// A cloud that altered or cut the mark would make an unknown machine of it (rule O2).
-fn refuse_altered(compute: &Compute, mark: &Mark) -> Result<()> {
-    if compute.mark().is_some_and(|read| {
-        read.token == mark.token && read.deployment == mark.deployment && read.installation == mark.installation
-    }) {
-        return Ok(());
-    }
-    let message = format!("the cloud altered the mark of machine {}, so it is ended again", compute.id);
-    Err(Error::new(ErrorKind::Provider, message).with_effect(Effect::Rejected).with_provider(&compute.provider))
 }
 
 /// A URL is signed for https alone, so over an open line such a machine would be paid for and never reached.

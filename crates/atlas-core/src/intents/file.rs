@@ -15,7 +15,7 @@ use serde::Deserialize;
 use super::record::FORMAT;
 use super::{Intent, IntentPhase, IntentRecord, Intents, Proof, RecordKey, Sighting, UnreadableIntent};
 use crate::files::{self, FileLock};
-use crate::{Compute, ComputeId, Error, ErrorKind, ProviderId, Result, Scope, SpawnToken};
+use crate::{ComputeId, Error, ErrorKind, ProviderId, Rented, Result, Scope, SpawnToken};
 
 /// How long a closed intent is kept: a create that landed late is still recognised (rule O4).
 const KEEP_CLOSED: Duration = Duration::from_hours(24);
@@ -93,7 +93,7 @@ impl FileIntents {
 
     /// Says that a machine which was just read is being ended, whatever the records said of it before: a receipt of who
     /// was ended and why. Takes its own record, a closed one too, else the open one of its token, else makes one.
-    pub fn take_over(&self, intent: Intent, compute: &Compute, why: &str) -> Result<IntentRecord> {
+    pub fn take_over(&self, intent: Intent, compute: &Rented, why: &str) -> Result<IntentRecord> {
         let (now, unmarked) = (self.clock.now(), compute.mark().is_none());
         self.recorded(intent, &compute.id, |record, is_new| {
             record.release_for(&compute.id, why, now);
@@ -117,7 +117,7 @@ impl FileIntents {
 
     /// Writes a receipt for what was done to a machine that was just read and goes on living. A record of its own that is
     /// there already stands.
-    pub fn receipt(&self, intent: Intent, compute: &Compute, why: &str) -> Result<IntentRecord> {
+    pub fn receipt(&self, intent: Intent, compute: &Rented, why: &str) -> Result<IntentRecord> {
         let (now, unmarked) = (self.clock.now(), compute.mark().is_none());
         self.recorded(intent, &compute.id, |record, is_new| {
             if is_new {

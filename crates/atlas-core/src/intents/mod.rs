@@ -22,7 +22,7 @@ pub(crate) use record::Whose;
 pub use record::{IntentPhase, IntentRecord, RecordKey, SeenAs, Sighting};
 pub use unreadable::UnreadableIntent;
 
-use crate::{ComputeId, Mark, Money, ProviderId, Result, Scope, SpawnToken};
+use crate::{Capability, ComputeId, Mark, Money, ProviderId, Result, Scope, SpawnToken};
 
 /// What a create is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -38,12 +38,33 @@ pub enum RentalKind {
 }
 
 impl RentalKind {
+    /// Every kind.
+    pub const ALL: [Self; 3] = [Self::Machine, Self::Volume, Self::Endpoint];
+
     /// The word for it.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Machine => "machine",
             Self::Volume => "volume",
             Self::Endpoint => "endpoint",
+        }
+    }
+
+    /// The word for one of them.
+    pub const fn one(self) -> &'static str {
+        match self {
+            Self::Machine => "a machine",
+            Self::Volume => "a volume",
+            Self::Endpoint => "an endpoint",
+        }
+    }
+
+    /// What a cloud must declare before anything of this kind is rented there: without it, it could not be found again.
+    pub const fn capability(self) -> Option<Capability> {
+        match self {
+            Self::Machine => None,
+            Self::Volume => Some(Capability::NetworkVolumes),
+            Self::Endpoint => Some(Capability::Serverless),
         }
     }
 }
@@ -58,7 +79,7 @@ impl fmt::Display for RentalKind {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Intent {
-    /// What the machine will bear; its token names the create.
+    /// What the machine, volume or endpoint will bear; its token names the create.
     pub mark: Mark,
     /// The account.
     pub provider: ProviderId,
@@ -75,7 +96,7 @@ pub struct Intent {
 }
 
 impl Intent {
-    /// An intent to rent a machine.
+    /// An intent to rent a machine; [`of_kind`](Self::of_kind) makes one of anything else.
     pub fn machine(
         mark: Mark,
         provider: &ProviderId,
@@ -111,7 +132,7 @@ pub enum Proof {
     NotSent,
     /// The create never landed: settle window over, two complete listings without it (rule P2).
     Absent,
-    /// The machine is gone, as its cloud's rule demands (rule P4).
+    /// It is gone, as its cloud's rule demands (rule P4).
     Gone,
     /// An operator closed it by hand, against a cloud that would not confirm.
     WrittenOff,
@@ -123,7 +144,7 @@ impl fmt::Display for Proof {
             Self::Refused => "the cloud refused the create",
             Self::NotSent => "the create was never sent",
             Self::Absent => "the create never landed",
-            Self::Gone => "the machine is proven gone",
+            Self::Gone => "it is proven gone",
             Self::WrittenOff => "written off by an operator",
         })
     }
@@ -135,7 +156,7 @@ pub trait Intents: Send + Sync + fmt::Debug {
     /// Records that a create may happen. Nothing is sent unless this succeeds.
     async fn open(&self, intent: &Intent) -> Result<()>;
 
-    /// Records which machine it became. Repeats safely.
+    /// Records what it became. Repeats safely.
     async fn bound(&self, token: SpawnToken, compute: &ComputeId) -> Result<()>;
 
     /// Records that nothing of it is left. Repeats safely.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Intent, Proof};
 use crate::proof::Absence;
-use crate::{Compute, ComputeId, Money, SpawnToken};
+use crate::{ComputeId, Money, Rented, SpawnToken};
 
 /// The newest form of the file that this version reads.
 pub(super) const FORMAT: u16 = 1;
@@ -42,7 +42,8 @@ impl fmt::Display for RecordKey {
     }
 }
 
-/// How far a rental without a store has come.
+/// How far a rental without a store has come. What is said of machines holds for volumes and endpoints too: the intent
+/// says which [kind](super::RentalKind) the id is of.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "is")]
 #[non_exhaustive]
@@ -94,7 +95,7 @@ pub struct SeenAs {
 
 impl SeenAs {
     /// Whether nothing that both tell speaks against its being the same machine.
-    fn may_be(&self, compute: &Compute) -> bool {
+    fn may_be(&self, compute: &Rented) -> bool {
         let names = self.name.as_ref().zip(compute.name.as_ref());
         let births = self.created_at.zip(compute.created_at);
         names.is_none_or(|(before, now)| before == now) && births.is_none_or(|(before, now)| before == now)
@@ -212,7 +213,7 @@ impl IntentRecord {
     }
 
     /// Whose machine a read under the recorded id shows.
-    pub(crate) fn whose(&self, compute: &Compute) -> Whose {
+    pub(crate) fn whose(&self, compute: &Rented) -> Whose {
         match compute.mark() {
             Some(mark) if mark.token == self.intent.token() => Whose::Ours,
             Some(_) => Whose::Strangers,
@@ -232,7 +233,7 @@ impl IntentRecord {
     }
 
     /// A read showed its machine: whatever spoke for its absence is void.
-    pub(crate) fn sees(&mut self, compute: &Compute) {
+    pub(crate) fn sees(&mut self, compute: &Rented) {
         self.absence.seen();
         self.read_back = true;
         self.seen_as = Some(SeenAs { name: compute.name.clone(), created_at: compute.created_at });

@@ -303,6 +303,19 @@ async fn p14_of_a_file_that_cannot_be_read_whatever_can_be_made_out_is_told_and_
 }
 
 #[tokio::test]
+async fn p14_of_a_volume_whose_file_cannot_be_read_it_is_told_that_it_is_one() {
+    let bench = Bench::new();
+    let (intents, intent) = (bench.intents(), bench.intent(1).of_kind(RentalKind::Volume));
+    intents.open(&intent).await.unwrap();
+    let path = bench.path().join(format!("{}.json", intent.token()));
+    let newer = std::fs::read_to_string(&path).unwrap().replacen("\"format\": 1", "\"format\": 2", 1);
+    std::fs::write(&path, newer).unwrap();
+    let told = intents.unreadable().unwrap().remove(0);
+    assert_eq!(told.kind, Some(RentalKind::Volume));
+    assert!(told.to_string().contains("it may stand for a volume of local"), "{told}");
+}
+
+#[tokio::test]
 async fn o4_what_is_closed_is_kept_for_a_day() {
     let bench = Bench::new();
     let intents = bench.intents();

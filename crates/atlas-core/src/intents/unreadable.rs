@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::{ComputeId, Error, Money, ProviderId, SpawnToken};
+use crate::{ComputeId, Error, Money, ProviderId, RentalKind, SpawnToken};
 
 /// A file of [`FileIntents`](super::FileIntents) that cannot be read.
 #[derive(Debug, Clone)]
@@ -21,7 +21,9 @@ pub struct UnreadableIntent {
     pub token: Option<SpawnToken>,
     /// The account, if that much can be made out.
     pub provider: Option<ProviderId>,
-    /// The machine, if that much can be made out.
+    /// What was to be made, if that much can be made out.
+    pub kind: Option<RentalKind>,
+    /// The machine, volume or endpoint, if that much can be made out.
     pub compute: Option<ComputeId>,
     /// What it should cost an hour, if that much can be made out.
     pub price: Option<Money>,
@@ -36,6 +38,7 @@ impl UnreadableIntent {
         Self {
             token,
             provider: part(&value, "/intent/provider"),
+            kind: part(&value, "/intent/kind"),
             compute: part(&value, "/compute").or_else(|| part(&value, "/phase/compute")),
             price: part(&value, "/intent/price"),
             path,
@@ -47,9 +50,11 @@ impl UnreadableIntent {
 impl fmt::Display for UnreadableIntent {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{}; it may stand for ", self.error.message())?;
+        // Records of earlier versions are of machines, and so is most of what cannot be made out.
+        let kind = self.kind.unwrap_or(RentalKind::Machine);
         match &self.compute {
-            Some(compute) => write!(formatter, "machine {compute}")?,
-            None => formatter.write_str("a machine")?,
+            Some(compute) => write!(formatter, "{kind} {compute}")?,
+            None => formatter.write_str(kind.one())?,
         }
         if let Some(provider) = &self.provider {
             write!(formatter, " of {provider}")?;

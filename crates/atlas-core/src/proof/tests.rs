@@ -1,7 +1,7 @@
 //! What proves absence, rule by rule (P2, P4, O3).
 
 use super::*;
-use crate::Capabilities;
+use crate::{Capabilities, RentalKind};
 
 fn at(seconds: i64) -> Timestamp {
     Timestamp::from_seconds(1_000_000 + seconds)
@@ -83,13 +83,31 @@ fn p4_what_proves_a_machine_gone() {
         ("authoritative: seen", GoneRule::NotFound, true, &[Missing(300), Seen], false),
         ("status only: all there is", GoneRule::StatusOnly, true, &[Missing(300), Missing(900), Unlisted(900)], false),
     ] {
-        assert_eq!(absence(evidence).proves_gone(&traits(gone, 120), at(0), was_read), proven, "{what}");
+        assert_eq!(
+            absence(evidence).proves_gone(&traits(gone, 120), RentalKind::Machine, at(0), was_read),
+            proven,
+            "{what}"
+        );
     }
 }
 
 #[test]
 fn p4_a_cloud_without_a_settle_window_is_believed_at_once() {
-    assert!(absence(&[Missing(0)]).proves_gone(&traits(GoneRule::NotFound, 0), at(0), false));
+    assert!(absence(&[Missing(0)]).proves_gone(&traits(GoneRule::NotFound, 0), RentalKind::Machine, at(0), false));
+}
+
+/// No cloud shows a status for a volume or an endpoint, so that a rule which waits for one would never be met.
+#[test]
+fn p4_what_is_no_machine_is_proven_gone_by_looks_where_its_cloud_has_only_a_status() {
+    let looks = |evidence, kind| absence(evidence).proves_gone(&traits(GoneRule::StatusOnly, 0), kind, at(0), true);
+    for kind in [RentalKind::Volume, RentalKind::Endpoint] {
+        assert!(looks(&[Missing(300), Missing(310), Unlisted(310)], kind), "{kind}");
+        assert!(!looks(&[Missing(300), Missing(309), Unlisted(309)], kind), "{kind}");
+        assert!(!looks(&[Missing(300)], kind), "{kind}");
+    }
+    assert!(!looks(&[Missing(300), Missing(310), Unlisted(310)], RentalKind::Machine));
+    let one = |kind| absence(&[Missing(0)]).proves_gone(&traits(GoneRule::NotFound, 0), kind, at(0), true);
+    assert!(RentalKind::ALL.into_iter().all(one), "an authoritative read is one for every kind");
 }
 
 #[test]

@@ -118,13 +118,8 @@ impl Provider for Recording {
     async fn delete_volume(&self, context: &CallContext, id: &VolumeId) -> Result<()> {
         Err(self.refuse("delete_volume", &[&caller(context), id]))
     }
-    async fn find_rented(
-        &self,
-        context: &CallContext,
-        kind: RentalKind,
-        token: SpawnToken,
-    ) -> Result<Found<ComputeId>> {
-        Err(self.refuse("find_rented", &[&caller(context), &format!("{kind:?}"), &token]))
+    async fn list_rented(&self, context: &CallContext, kind: RentalKind) -> Result<Vec<Rented>> {
+        Err(self.refuse("list_rented", &[&caller(context), &format!("{kind:?}")]))
     }
     async fn end_rented(&self, context: &CallContext, kind: RentalKind, id: &ComputeId) -> Result<()> {
         Err(self.refuse("end_rented", &[&caller(context), &format!("{kind:?}"), id]))
@@ -204,7 +199,7 @@ async fn ask_all(provider: &(impl Provider + ?Sized)) -> Vec<String> {
         said(provider.list_volumes(context).await.err()),
         said(provider.grow_volume(context, volume, 9).await.err()),
         said(provider.delete_volume(context, volume).await.err()),
-        said(provider.find_rented(context, RentalKind::Volume, token).await.err()),
+        said(provider.list_rented(context, RentalKind::Volume).await.err()),
         said(provider.end_rented(context, RentalKind::Endpoint, id).await.err()),
         provider.unsupported("dance", Capability::Spot).to_string(),
     ]

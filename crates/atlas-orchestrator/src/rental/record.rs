@@ -152,7 +152,7 @@ impl RentalRecord {
 
     /// Whether what speaks for its absence proves by the rule of its cloud that it is gone (P4).
     pub(crate) fn is_proven_gone(&self, traits: &Traits) -> bool {
-        self.absence.proves_gone(traits, self.bound_at.unwrap_or(self.opened_at), self.was_read)
+        self.absence.proves_gone(traits, self.kind, self.bound_at.unwrap_or(self.opened_at), self.was_read)
     }
 
     /// Since when its cloud's answers speak against a held machine, whose end is not proven.

@@ -10,8 +10,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use atlas_core::{
     CallContext, Capability, Compute, ComputeFilter, ComputeId, ComputeRequest, ComputeStatus, EndpointId, Error,
-    Found, GpuType, Job, JobId, JobRequest, JobStream, LogOptions, LogStream, Provider, ProviderId, RentalKind, Result,
-    Scope, SpawnOrder, SpawnToken, Traits, Volume, VolumeId, VolumeOrder, VolumeRequest,
+    Found, GpuType, Job, JobId, JobRequest, JobStream, LogOptions, LogStream, Provider, ProviderId, RentalKind, Rented,
+    Result, Scope, SpawnOrder, SpawnToken, Traits, Volume, VolumeId, VolumeOrder, VolumeRequest,
 };
 use atlas_orchestrator::store::{Cursor, Key, Kind, MemoryStore, Range, Row, RowKey, Store};
 use atlas_sim::{Mock, Operation};
@@ -324,13 +324,8 @@ impl Provider for Mortal {
         self.alive(self.cloud.delete_volume(context, id)).await
     }
 
-    async fn find_rented(
-        &self,
-        context: &CallContext,
-        kind: RentalKind,
-        token: SpawnToken,
-    ) -> Result<Found<ComputeId>> {
-        self.alive(self.cloud.find_rented(context, kind, token)).await
+    async fn list_rented(&self, context: &CallContext, kind: RentalKind) -> Result<Vec<Rented>> {
+        self.alive(self.cloud.list_rented(context, kind)).await
     }
 
     async fn end_rented(&self, context: &CallContext, kind: RentalKind, id: &ComputeId) -> Result<()> {

@@ -7,7 +7,7 @@ use http::Method;
 use serde_json::Value;
 
 use super::pages::Listing;
-use super::{Api, address, checked};
+use super::{Api, LIST_RENTED, address, checked};
 
 impl Api {
     /// Makes one. **Bills while a worker is up.** Never sent twice on a guess.
@@ -34,7 +34,7 @@ impl Api {
         context: &CallContext,
         operation: &'static str,
     ) -> Result<Vec<Value>> {
-        let lane = if operation == "find_rented" { Lane::Find } else { Lane::List };
+        let lane = if operation == LIST_RENTED { Lane::Find } else { Lane::List };
         let url = address(&self.at.management, &["serverless"]);
         self.walk(clock, context, &Listing { url, field: "endpoints", operation, lane }).await
     }

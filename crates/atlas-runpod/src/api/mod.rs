@@ -26,6 +26,9 @@ use url::Url;
 
 use crate::{error, limits};
 
+/// The operation that looks for what was rented: its listings go before those that somebody only reads.
+pub(crate) const LIST_RENTED: &str = "list_rented";
+
 /// Where the APIs are.
 #[derive(Debug, Clone)]
 pub(crate) struct Addresses {

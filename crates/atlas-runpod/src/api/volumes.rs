@@ -7,7 +7,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::pages::Listing;
-use super::{Api, address, checked};
+use super::{Api, LIST_RENTED, address, checked};
 use crate::error::missing;
 
 impl Api {
@@ -31,7 +31,7 @@ impl Api {
         context: &CallContext,
         operation: &'static str,
     ) -> Result<Vec<Value>> {
-        let lane = if operation == "find_rented" { Lane::Find } else { Lane::List };
+        let lane = if operation == LIST_RENTED { Lane::Find } else { Lane::List };
         let url = address(&self.at.management, &["network-volumes"]);
         self.walk(clock, context, &Listing { url, field: "networkVolumes", operation, lane }).await
     }

@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use atlas_auth::{Secret, Timestamp};
-use atlas_core::{EndpointId, Mark, PortSpec, ProviderId, RentalOrder};
+use atlas_core::{EndpointId, Mark, PortSpec, ProviderId, Rentable, RentalKind, RentalOrder, Rented};
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
@@ -353,4 +353,16 @@ pub struct Endpoint {
     /// The mark that it bears.
     #[serde(skip)]
     pub mark: Option<Mark>,
+}
+
+impl Rentable for Endpoint {
+    const KIND: RentalKind = RentalKind::Endpoint;
+
+    fn rented(&self) -> Rented {
+        let mut rented = Rented::new(Self::KIND, self.id.as_str());
+        rented.name.clone_from(&self.name);
+        rented.created_at = self.created_at;
+        rented.mark.clone_from(&self.mark);
+        rented
+    }
 }

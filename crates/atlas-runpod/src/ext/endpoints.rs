@@ -100,7 +100,8 @@ impl RunPod {
     }
 
     /// Makes an endpoint. **Bills while a worker is up**, around the clock for those that always are; never sent twice on a
-    /// guess. It bears the order's mark in its name and in its workers' environment, so that `find_rented` finds it.
+    /// guess. It bears the order's mark in its name and in its workers' environment, so that `list_rented` tells it.
+    /// [`rent_endpoint`](crate::RunPodAccount::rent_endpoint) records the order, and carries on what becomes of it.
     pub async fn create_endpoint(&self, context: &CallContext, order: &EndpointOrder) -> Result<Endpoint> {
         self.make_endpoint(context, order).await.map_err(|error| self.named(error, "create_endpoint"))
     }

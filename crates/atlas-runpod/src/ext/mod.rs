@@ -1,5 +1,6 @@
 //! What RunPod has and the common contract has no word for: methods of [`RunPod`](crate::RunPod), and their types.
 
+mod account;
 mod billing;
 mod endpoint;
 mod endpoints;
@@ -8,6 +9,7 @@ mod pods;
 mod registries;
 mod templates;
 
+pub use account::RunPodAccount;
 pub use billing::{Balance, Billed, BillingHistory, BillingQuery, BillingRecord, Bucket};
 pub use endpoint::{
     Endpoint, EndpointChange, EndpointKind, EndpointOrder, EndpointRequest, FlashBoot, Scaling, Workers,

@@ -12,6 +12,7 @@ pub(crate) mod options;
 pub(crate) mod places;
 pub(crate) mod pod;
 pub(crate) mod raw;
+pub(crate) mod rented;
 pub(crate) mod volume;
 
 use std::time::Duration;

@@ -146,9 +146,9 @@ async fn what_was_rented_is_found_and_ended_by_kind() {
     for (kind, expected) in
         [(RentalKind::Machine, vec!["p1"]), (RentalKind::Volume, vec!["v1"]), (RentalKind::Endpoint, vec!["e1", "e2"])]
     {
-        let found = rig.runpod.find_rented(&context(), kind, token()).await.unwrap();
-        assert_eq!(found.matches.iter().map(|id| id.as_str().to_owned()).collect::<Vec<_>>(), expected);
-        assert!(found.complete);
+        let all = rig.runpod.list_rented(&context(), kind).await.unwrap();
+        let bearing = all.iter().filter(|rented| rented.bears(token()));
+        assert_eq!(bearing.map(|rented| rented.id.as_str()).collect::<Vec<_>>(), expected);
     }
     for (kind, id) in [(RentalKind::Machine, "p1"), (RentalKind::Volume, "v1"), (RentalKind::Endpoint, "e1")] {
         rig.runpod.end_rented(&context(), kind, &atlas_core::ComputeId::new(id)).await.unwrap();

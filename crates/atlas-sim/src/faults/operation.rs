@@ -53,7 +53,7 @@ operations! {
     ListVolumes => "list_volumes", "network volume";
     GrowVolume => "grow_volume", "network volume";
     DeleteVolume => "delete_volume", "network volume";
-    FindEndpoint => "find_rented", "endpoint";
+    ListEndpoints => "list_rented", "endpoint";
     EndEndpoint => "end_rented", "endpoint";
     CreateEndpoint => "create_endpoint", "endpoint";
     GetEndpoint => "get_endpoint", "endpoint";
@@ -94,7 +94,7 @@ impl Operation {
             | Self::ListVolumes
             | Self::GrowVolume
             | Self::DeleteVolume
-            | Self::FindEndpoint
+            | Self::ListEndpoints
             | Self::EndEndpoint => false,
             Self::Restart
             | Self::Update
@@ -136,7 +136,7 @@ impl Operation {
             | Self::StreamJob
             | Self::GetVolume
             | Self::ListVolumes
-            | Self::FindEndpoint
+            | Self::ListEndpoints
             | Self::GetEndpoint
             | Self::EndpointWorkers
             | Self::EndpointHealth
@@ -196,7 +196,7 @@ impl Operation {
             Self::List
                 | Self::Find
                 | Self::ListVolumes
-                | Self::FindEndpoint
+                | Self::ListEndpoints
                 | Self::ListTemplates
                 | Self::ListRegistries
         )
@@ -205,7 +205,7 @@ impl Operation {
     /// Whether it is a listing that comes in pages.
     #[cfg(feature = "server")]
     pub(crate) const fn has_pages(self) -> bool {
-        matches!(self, Self::List | Self::FindEndpoint | Self::ListTemplates)
+        matches!(self, Self::List | Self::ListEndpoints | Self::ListTemplates)
     }
 
     /// Whether it is about machines that there are already.

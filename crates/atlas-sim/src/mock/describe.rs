@@ -3,7 +3,8 @@
 use atlas_auth::Timestamp;
 use atlas_core::error::excerpt;
 use atlas_core::{
-    CloudType, Error, GpuOffer, GpuType, Job, JobStatus, Money, ProviderId, Result, Volume, VolumeRequest, gpu,
+    CloudType, Error, GpuOffer, GpuType, Job, JobStatus, Money, ProviderId, RentalKind, Rented, Result, Volume,
+    VolumeRequest, gpu,
 };
 use serde_json::json;
 
@@ -44,6 +45,14 @@ pub(super) fn volume(volume: &NetworkVolume, provider: &ProviderId, settings: &S
         "price_per_hour": rate,
         "created_at": volume.created_at,
     });
+    shown
+}
+
+/// An endpoint of the model as a listing shows it.
+pub(super) fn endpoint(endpoint: &model::Endpoint) -> Rented {
+    let mut shown = Rented::new(RentalKind::Endpoint, endpoint.id.as_str());
+    shown.name = Some(endpoint.plan.name.clone());
+    shown.created_at = Some(endpoint.created_at);
     shown
 }
 

@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use atlas_core::{
-    CallContext, Capability, ComputeId, EndpointId, Error, ErrorKind, Found, Job, JobChunk, JobId, JobMode, JobRequest,
-    JobStream, Provider, ProviderId, Result, SpawnToken, VolumeId, duration,
+    CallContext, Capability, ComputeId, EndpointId, Error, ErrorKind, Job, JobChunk, JobId, JobMode, JobRequest,
+    JobStream, Provider, ProviderId, Rented, Result, VolumeId, duration,
 };
 use futures_util::stream;
 
@@ -110,11 +110,13 @@ impl Mock {
         jobs.map_err(|refusal| refused(&refusal, "endpoint").with_provider(self.id()))
     }
 
-    pub(super) async fn find_endpoints(&self, context: &CallContext, token: SpawnToken) -> Result<Found<ComputeId>> {
-        let subject = Subject { operation: Operation::FindEndpoint, compute: None, token: Some(token) };
-        self.call(context, subject, |cloud, visit, now| {
-            let all = cloud.list_endpoints(&visit.account, now).filter(|endpoint| endpoint.token == Some(token));
-            Ok(Found::new(all.map(|endpoint| ComputeId::new(endpoint.id.as_str())).collect(), true))
+    pub(super) async fn list_endpoints(&self, context: &CallContext) -> Result<Vec<Rented>> {
+        self.call(context, Subject::all(Operation::ListEndpoints), |cloud, visit, now| {
+            let mut all: Vec<_> = cloud.list_endpoints(&visit.account, now).collect();
+            if visit.is_struck_by(&Fault::ListsShort) {
+                all.truncate(all.len() / 2);
+            }
+            Ok(all.into_iter().map(describe::endpoint).collect())
         })
         .await
     }

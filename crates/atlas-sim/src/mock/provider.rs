@@ -7,8 +7,8 @@ use atlas_auth::Timestamp;
 use atlas_core::{
     BoxStream, CallContext, Capability, Compute, ComputeFilter, ComputeId, ComputeRequest, ComputeStatus, Effect,
     EndpointId, Error, ErrorKind, Found, GpuType, Job, JobId, JobRequest, JobStream, LogOptions, LogStream, Provider,
-    ProviderId, RentalKind, Result, Scope, SpawnOrder, SpawnToken, Traits, Volume, VolumeId, VolumeOrder,
-    VolumeRequest,
+    ProviderId, Rentable, RentalKind, Rented, Result, Scope, SpawnOrder, SpawnToken, Traits, Volume, VolumeId,
+    VolumeOrder, VolumeRequest,
 };
 use bytes::Bytes;
 use futures_util::stream;
@@ -215,27 +215,18 @@ impl Provider for Mock {
         self.end_volume(context, id).await
     }
 
-    async fn find_rented(
-        &self,
-        context: &CallContext,
-        kind: RentalKind,
-        token: SpawnToken,
-    ) -> Result<Found<ComputeId>> {
+    async fn list_rented(&self, context: &CallContext, kind: RentalKind) -> Result<Vec<Rented>> {
         match kind {
             RentalKind::Machine => {
-                let found = self.find_spawned(context, token).await?;
-                Ok(Found::new(found.matches.into_iter().map(|compute| compute.id).collect(), found.complete))
+                let all = self.list(context, &ComputeFilter::all()).await?;
+                Ok(all.iter().map(Rentable::rented).collect())
             }
-            RentalKind::Volume => {
-                let all = self.list_volumes(context).await?.into_iter();
-                let bearing = all.filter(|volume| volume.mark().is_some_and(|mark| mark.token == token));
-                Ok(Found::new(bearing.map(|volume| ComputeId::new(volume.id.as_str())).collect(), true))
-            }
+            RentalKind::Volume => Ok(self.list_volumes(context).await?.iter().map(Rentable::rented).collect()),
             RentalKind::Endpoint => {
-                self.able("find_rented", Capability::Serverless)?;
-                self.find_endpoints(context, token).await
+                self.able("list_rented", Capability::Serverless)?;
+                self.list_endpoints(context).await
             }
-            _ => Err(self.unsupported("find_rented", Capability::Serverless)),
+            _ => Err(self.unsupported("list_rented", Capability::Serverless)),
         }
     }
 

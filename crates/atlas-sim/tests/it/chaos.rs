@@ -2,8 +2,8 @@
 //! that nothing is left of the fault afterwards.
 
 use atlas_core::{
-    ComputeId, Effect, EndpointId, ErrorKind, JobId, JobRequest, Provider, RentalKind, Result, SpawnToken, TokenKind,
-    VolumeId, VolumeOrder, VolumeRequest,
+    ComputeId, Effect, EndpointId, ErrorKind, JobId, JobRequest, Provider, RentalKind, Result, VolumeId, VolumeOrder,
+    VolumeRequest,
 };
 use atlas_sim::{EndpointSpec, Fault, Operation};
 use futures_util::StreamExt;
@@ -35,7 +35,6 @@ impl Site {
 
     async fn call(&self, operation: Operation) -> Result<()> {
         let (cloud, context, endpoint) = (&self.caller.cloud, context(), ComputeId::new(self.endpoint.as_str()));
-        let token = SpawnToken::generate(TokenKind::Plain, self.caller.entropy());
         match operation {
             Operation::GpuTypes => cloud.list_gpu_types(&context).await.map(drop),
             Operation::RunJob => {
@@ -52,7 +51,7 @@ impl Site {
             Operation::ListVolumes => cloud.list_volumes(&context).await.map(drop),
             Operation::GrowVolume => cloud.grow_volume(&context, &self.volume, 20).await.map(drop),
             Operation::DeleteVolume => cloud.delete_volume(&context, &self.volume).await,
-            Operation::FindEndpoint => cloud.find_rented(&context, RentalKind::Endpoint, token).await.map(drop),
+            Operation::ListEndpoints => cloud.list_rented(&context, RentalKind::Endpoint).await.map(drop),
             Operation::EndEndpoint => cloud.end_rented(&context, RentalKind::Endpoint, &endpoint).await,
             other => panic!("{other} is about machines"),
         }

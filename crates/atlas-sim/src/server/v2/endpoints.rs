@@ -300,7 +300,7 @@ pub(super) async fn list(
     RawQuery(query): RawQuery,
 ) -> Response {
     let addresses = app.clone();
-    app.visit(&caller, Operation::FindEndpoint, None, |world, visit| {
+    app.visit(&caller, Operation::ListEndpoints, None, |world, visit| {
         let page = Page::read("serverless", query.as_deref())?;
         let mut all: Vec<_> = world.cloud.list_endpoints(&visit.account, visit.now).collect();
         all.reverse();

@@ -443,8 +443,8 @@ async fn o4_one_that_comes_back_after_its_end_is_ended_again() {
     assert!(bench.cloud.live().is_empty(), "asked for again, it is ended again");
 
     let (bench, id) = comes_back().await;
-    let Settled::SeenAfterClose { compute, .. } = bench.settle().await else { panic!() };
-    assert_eq!(compute.id, id);
+    let Settled::SeenAfterClose { rented, .. } = bench.settle().await else { panic!() };
+    assert_eq!(rented.id, id);
     pass(31).await;
     bench.reap().await;
     pass(1).await;

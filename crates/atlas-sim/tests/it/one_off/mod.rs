@@ -6,10 +6,12 @@ mod atlas;
 mod end;
 mod permission;
 mod ready;
+mod rent;
 mod scope;
 mod settle;
 mod spawn;
 mod twins;
+mod volumes;
 mod wrapped;
 
 use std::path::PathBuf;
@@ -21,7 +23,7 @@ use atlas_core::config::Config;
 use atlas_core::testing::TokioClock;
 use atlas_core::{
     Account, Atlas, Auth, Compute, ComputeFilter, ComputeId, Deployment, Error, Installation, IntentPhase,
-    IntentRecord, Mark, Provider, Result, Settled, SpawnToken, Spawned, TokenKind,
+    IntentRecord, Mark, Provider, Rented, Result, Settled, SpawnToken, Spawned, TokenKind,
 };
 use atlas_sim::{Fault, Mock, MockBuilder, Operation, Rule};
 use tempfile::TempDir;
@@ -147,9 +149,9 @@ fn is_closed(phase: &IntentPhase) -> bool {
     matches!(phase, IntentPhase::Closed { .. })
 }
 
-fn found(settled: Settled) -> Compute {
+fn found(settled: Settled) -> Rented {
     match settled {
-        Settled::Plain(compute) => *compute,
+        Settled::Plain(rented) => *rented,
         other => panic!("a machine is there and is to be shown: {other:?}"),
     }
 }

@@ -85,8 +85,8 @@ async fn o4_what_lands_after_its_record_was_closed_is_ended_at_the_second_sighti
     assert_eq!(bench.settle().await, Settled::Closed(Proof::Absent));
     pass(3600).await;
     let id = bench.cloud.live().remove(0);
-    let Settled::SeenAfterClose { compute, due } = bench.settle().await else { panic!() };
-    assert_eq!((&compute.id, due), (&id, bench.cloud.now().plus(GRACE)));
+    let Settled::SeenAfterClose { rented, due } = bench.settle().await else { panic!() };
+    assert_eq!((&rented.id, due), (&id, bench.cloud.now().plus(GRACE)));
     pass(29).await;
     assert!(matches!(bench.settle().await, Settled::SeenAfterClose { .. }), "not before the grace is over");
     assert_eq!(bench.cloud.count(Operation::Terminate), 0);
@@ -111,8 +111,8 @@ async fn o4_two_machines_seen_once_each_are_no_second_sighting() {
     let second = bench.cloud.clone_machine(&first).unwrap();
     bench.cloud.vanish(&first).unwrap();
     pass(60).await;
-    let Settled::SeenAfterClose { compute, due } = bench.settle().await else { panic!() };
-    assert_eq!((compute.id, due), (second, bench.cloud.now().plus(GRACE)));
+    let Settled::SeenAfterClose { rented, due } = bench.settle().await else { panic!() };
+    assert_eq!((rented.id, due), (second, bench.cloud.now().plus(GRACE)));
 }
 
 #[tokio::test(start_paused = true)]
