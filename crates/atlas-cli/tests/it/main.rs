@@ -8,6 +8,7 @@ mod auth;
 mod bad_configuration;
 mod bad_state;
 mod bad_words;
+mod conformance;
 mod demo;
 mod help;
 mod home;

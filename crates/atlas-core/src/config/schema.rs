@@ -90,6 +90,7 @@ static PROVIDER: Shape = Shape::Keys(&[
     ("region", Shape::Leaf(Leaf::Text)),
     ("ssh_key_name", Shape::Leaf(Leaf::Text)),
     ("price_per_hour", Shape::Leaf(Leaf::Money)),
+    ("settle_window", Shape::Leaf(Leaf::Span)),
     ("pod", Shape::Leaf(Leaf::Text)),
     ("settings", Shape::Each(&Shape::Leaf(Leaf::Text))),
 ]);
