@@ -9,6 +9,7 @@ mod bad_configuration;
 mod bad_state;
 mod bad_words;
 mod cloud;
+mod conformance;
 mod demo;
 mod help;
 mod home;

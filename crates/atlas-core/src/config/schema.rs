@@ -90,6 +90,7 @@ static PROVIDER: Shape = Shape::Keys(&[
     ("region", Shape::Leaf(Leaf::Text)),
     ("ssh_key_name", Shape::Leaf(Leaf::Text)),
     ("price_per_hour", Shape::Leaf(Leaf::Money)),
+    ("settle_window", Shape::Leaf(Leaf::Span)),
     ("pod", Shape::Leaf(Leaf::Text)),
     ("open_files", Shape::Leaf(Leaf::Text)),
     ("address_space_mb", Shape::Leaf(Leaf::Text)),

@@ -229,7 +229,7 @@ state_dir: .atlas
 master_key: "${ATLAS_MASTER_KEY:-}"
 store: redb
 providers:
-  runpod: { api_key: "${RUNPOD_API_KEY}" }
+  runpod: { api_key: "${RUNPOD_API_KEY}", settle_window: 5m }
   fly:    { api_key: "${FLY_API_TOKEN}", app: my-gpus, org: personal, region: iad }
   lambda_labs: { api_key: "${LAMBDA_LABS_API_KEY}", ssh_key_name: me }
   local:  { price_per_hour: "0.10", pod: ./bin/pod }
@@ -249,6 +249,7 @@ fly: { storage: .atlas/fly-tokens.redb, logs_url: "https://l", poll_interval: 2s
         assert_eq!(config.orchestrator.reap_providers, Some(vec![id("runpod")]));
         let setting = |account: &str, name: &str| config.providers[&id(account)].settings.text(name).map(str::to_owned);
         assert_eq!(setting("runpod", "api_key").as_deref(), Some("r"));
+        assert_eq!(setting("runpod", "settle_window").as_deref(), Some("5m"));
         assert_eq!(setting("team_b", "api_key").as_deref(), Some("b: [x]"), "a value is never read as YAML");
         assert_eq!(setting("local", "price_per_hour").as_deref(), Some("0.10"));
         assert_eq!(setting("local", "pod").as_deref(), Some("conf/./bin/pod"));
@@ -275,7 +276,7 @@ fly: { storage: .atlas/fly-tokens.redb, logs_url: "https://l", poll_interval: 2s
             ),
             (
                 "providers: { runpod: { canary: canary-3f1c } }\n",
-                "1:24: providers.runpod: there is no key `canary`; known are kind, api_key, base_url, runtime_url, graphql_url, proxy_url, app, org, region, ssh_key_name, price_per_hour, pod, open_files, address_space_mb, processor_seconds, log_mb, settings",
+                "1:24: providers.runpod: there is no key `canary`; known are kind, api_key, base_url, runtime_url, graphql_url, proxy_url, app, org, region, ssh_key_name, price_per_hour, settle_window, pod, open_files, address_space_mb, processor_seconds, log_mb, settings",
             ),
             ("providers:\n\trunpod: {}\n", "2:1: a tab stands where only spaces may: indent with spaces"),
             (
