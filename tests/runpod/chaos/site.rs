@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use atlas_auth::{Clock, Entropy, Secret, SeededEntropy, SystemClock};
 use atlas_core::http::{Request, Response, Transport};
 use atlas_core::{
-    Auth, CallContext, ComputeFilter, ComputeId, ComputeRequest, Credentials, Deployment, EndpointId, Error,
+    Auth, CallContext, CloudType, ComputeFilter, ComputeId, ComputeRequest, Credentials, Deployment, EndpointId, Error,
     Installation, Intent, Intents, JobId, JobRequest, Mark, Proof, Provider, RentalKind, RentalOrder, Result,
     SpawnOrder, SpawnToken, TokenKind, VolumeId, VolumeRequest,
 };
@@ -128,9 +128,9 @@ impl Site {
         let (context, cloud) = (CallContext::new(), &self.ground.cloud);
         match need {
             Need::Nothing => String::new(),
-            Need::Pod => self.runpod.spawn(&context, &self.pod().await).await.unwrap().id.to_string(),
+            Need::Pod => self.runpod.spawn(&context, &self.order(plain_pod()).await).await.unwrap().id.to_string(),
             Need::StoppedPod => {
-                let id = self.runpod.spawn(&context, &self.pod().await).await.unwrap().id;
+                let id = self.runpod.spawn(&context, &self.order(plain_pod()).await).await.unwrap().id;
                 self.runpod.stop(&context, &id).await.unwrap();
                 id.to_string()
             }
@@ -146,7 +146,7 @@ impl Site {
             Need::DoneJob => self.job(json!({ "chunks": 3 })).await,
             Need::FailedJob => self.job(json!({ "fail": "not today" })).await,
             Need::Endpoint => {
-                let order = self.endpoint().await;
+                let order = self.endpoint_like(EndpointRequest::cpu("ghcr.io/me/worker:1", "cpu3c", 2)).await;
                 self.runpod.create_endpoint(&context, &order).await.unwrap().id.as_str().to_owned()
             }
             Need::Template => self.runpod.create_template(&context, &template()).await.unwrap().id,
@@ -194,8 +194,10 @@ impl Site {
     }
 
     pub(crate) async fn pod(&self) -> SpawnOrder {
-        let request =
-            ComputeRequest::gpu("l4").or("a40").image("ghcr.io/me/app:1").http_port(8000).env("TOKEN", CANARY);
+        self.order(plain_pod().or("a40")).await
+    }
+
+    async fn order(&self, request: ComputeRequest) -> SpawnOrder {
         let credentials = Credentials::mint(Auth::Bearer, &SeededEntropy::new(2));
         SpawnOrder::record(&Forgotten, &self.intent(), request, &credentials, self.runpod.traits()).await.unwrap()
     }
@@ -206,14 +208,23 @@ impl Site {
     }
 
     pub(crate) async fn endpoint(&self) -> RentalOrder<EndpointRequest> {
+        self.endpoint_like(EndpointRequest::gpu("ghcr.io/me/worker:1", ["l4"])).await
+    }
+
+    async fn endpoint_like(&self, request: EndpointRequest) -> RentalOrder<EndpointRequest> {
         let intent = self.intent().of_kind(RentalKind::Endpoint);
-        let request = EndpointRequest::gpu("ghcr.io/me/worker:1", ["l4"]).env("TOKEN", CANARY);
-        RentalOrder::record(&Forgotten, &intent, request, 191).await.unwrap()
+        RentalOrder::record(&Forgotten, &intent, request.env("TOKEN", CANARY), 191).await.unwrap()
     }
 
     pub(crate) fn secrets(&self) -> [String; 3] {
         [self.ground.cloud.config().api_key, CANARY.to_owned(), PASSWORD.to_owned()]
     }
+}
+
+/// A pod of one kind: to make it asks the catalog for nothing.
+fn plain_pod() -> ComputeRequest {
+    let request = ComputeRequest::gpu("l4").cloud_type(CloudType::Secure).image("ghcr.io/me/app:1");
+    request.http_port(8000).env("TOKEN", CANARY)
 }
 
 pub(crate) fn template() -> TemplateRequest {
