@@ -138,7 +138,9 @@ pub(crate) fn without<'a>(error: Error, secrets: impl IntoIterator<Item = &'a Se
 
 /// A key that is wrong or was revoked: the same call fails until another one is given.
 pub(crate) fn unknown_key(what: &str) -> Error {
-    let message = format!("{what}; look for it among the keys of RunPod's console, and set api_key, or RUNPOD_API_KEY");
+    let message = format!(
+        "{what}; RunPod's console shows its keys and what each may do: one that may goes into api_key, or RUNPOD_API_KEY"
+    );
     Error::new(ErrorKind::Unauthorized, message).with_effect(Effect::Rejected)
 }
 

@@ -107,11 +107,12 @@ fn configuration(running: &Running) -> String {
         // not a secret: it opens a simulated cloud alone
         ("api_key", &config.api_key),
     ];
-    let settings: String = settings.iter().map(|(name, value)| format!("    {name}: \"{value}\"\n")).collect();
+    let settings: Vec<_> = settings.iter().map(|(name, value)| format!("    {name}: \"{value}\"")).collect();
     format!(
         "{FIRST_LINE}\n# A serverless endpoint is there from the beginning: {}\ndefault_provider: runpod\n\
-         state_dir: .atlas-sim/{}\nproviders:\n  runpod:\n{settings}",
+         state_dir: .atlas-sim/{}\nproviders:\n  runpod:\n{}\n",
         running.endpoint_id(),
         running.address().port(),
+        settings.join("\n"),
     )
 }

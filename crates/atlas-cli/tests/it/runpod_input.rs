@@ -49,8 +49,8 @@ fn ports_beyond_limits() {
 #[test]
 fn machines_that_runpod_has_not() {
     let home = Home::new();
-    fs::write(home.path().join("many.env"), (0..60).map(|number| format!("V{number}=x\n")).collect::<String>())
-        .unwrap();
+    let many: Vec<_> = (0..60).map(|number| format!("V{number}=x")).collect();
+    fs::write(home.path().join("many.env"), many.join("\n")).unwrap();
     fs::write(home.path().join("long.env"), format!("LONG={}\n", "x".repeat(110_000))).unwrap();
     let rows = [
         (vec!["spawn", "--gpu", "l4"], 2, "image"),

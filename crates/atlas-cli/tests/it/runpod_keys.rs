@@ -58,7 +58,7 @@ fn keys_that_do_not_open_this_door() {
     ] {
         cloud.configure(&home, Some(key));
         let row = refused(&home, (words, 4, says), "rejected");
-        told += &format!("# with the key {key}\n{row}");
+        told.extend(["# with the key ", key, "\n", &row]);
         assert!(!row.contains(key), "a key is shown to nobody: {row}");
     }
     cloud.assert_nothing_spent(0);

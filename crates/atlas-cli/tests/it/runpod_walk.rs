@@ -22,7 +22,8 @@ impl Sim {
     fn start(home: &Home, words: &[&str]) -> (Self, Value) {
         let mut sim = Self(start(&mut home.command(&[&["sim"], words].concat())));
         let mut line = String::new();
-        BufReader::new(sim.0.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let stdout = sim.0.stdout.take().expect("it is piped");
+        BufReader::new(stdout).read_line(&mut line).expect("it is text");
         let announced = serde_json::from_str(&line).expect("the first line is JSON");
         (sim, announced)
     }
@@ -120,11 +121,11 @@ fn a_job_that_is_waited_for_and_interrupted_is_named() {
     for mode in ["stream", "sync"] {
         let words = words(mode);
         let words: Vec<_> = words.iter().map(String::as_str).collect();
-        let running = Running::start(&mut home.command(&words));
+        let mut running = Running::start(&mut home.command(&words));
         wait_until("a worker is at it", at_work);
         if mode == "stream" {
             // The worker may be faster than the answer that names the job.
-            std::thread::sleep(std::time::Duration::from_millis(500));
+            running.until_it_says("job ");
         }
         running.send(Signal::INT);
         let ran = running.end().expect("it listens");
@@ -146,7 +147,7 @@ fn a_job_that_is_not_over_in_time_is_named() {
     let mut told = String::new();
     for mode in ["sync", "stream"] {
         let input = r#"{"seconds":600}"#;
-        let words = ["job", "run", "--endpoint", &endpoint, "--input", input, "--mode", mode, "--timeout", "2s"];
+        let words = ["job", "run", "--endpoint", &endpoint, "--input", input, "--mode", mode, "--timeout", "5s"];
         let ran = home.run(&words);
         assert_eq!((ran.code, ran.out.as_str()), (7, ""), "{ran:?}");
         told += &ran.err;
