@@ -233,6 +233,8 @@ async fn history_17_what_can_be_made_out_of_what_cannot_be_read_is_told_and_pric
     row.format = 99;
     write(&world, row).await;
     // A one-off spawn whose record is of a later version, and one whose record says nothing at all.
+    // What it records does not stand in the store.
+    world.witness.look_away();
     let atlas = world.atlas();
     let account = atlas.provider("mock").unwrap();
     account.spawn(ComputeRequest::gpu("h100").image("app:1"), Auth::None).await.unwrap();
