@@ -13,6 +13,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::body::PassedBody;
+use super::client::ClientStream;
 
 /// Connections at once; more wait in the kernel's queue. Each has at most two sockets and some 100 KiB of buffers.
 const CONNECTIONS: usize = 1024;
@@ -49,12 +50,15 @@ where
             tokio::time::sleep(ACCEPT_PAUSE).await;
             continue;
         };
-        // Small chunks, such as the tokens of an answer as they are made, are not held back for company.
-        let _ = stream.set_nodelay(true);
+        let (stream, watch) = ClientStream::new(stream);
         let connection = protocol.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service.clone()));
         connections.spawn(async move {
-            // A client that broke off is its own affair.
-            let _ = connection.await;
+            // A client that broke off is its own affair. The command, which may be at work on a long answer, is told of it
+            // by the end of its own connection.
+            tokio::select! {
+                _ = connection => {}
+                () = watch.broken() => {}
+            }
             drop(permit);
         });
         while connections.try_join_next().is_some() {}

@@ -124,6 +124,25 @@ async fn who_has_gone_is_noticed_as_the_answer_comes() {
 }
 
 #[tokio::test]
+async fn a_command_is_told_of_who_broke_off_before_it_answers() {
+    let front = Front::new().await;
+    let client = front.send(&["GET / HTTP/1.1"]);
+    let (mut machine, _) = front.receive();
+    // As the system of a browser does that closes a page: the connection is broken, not only closed.
+    rustix::net::sockopt::set_socket_linger(&client, Some(Duration::ZERO)).unwrap();
+    drop(client);
+    assert_eq!(read_all(&mut machine), "", "the command's connection ends");
+
+    // The same after it said that it has said all.
+    let client = front.send(&["GET / HTTP/1.1"]);
+    let (mut machine, _) = front.receive();
+    client.shutdown(Shutdown::Write).unwrap();
+    rustix::net::sockopt::set_socket_linger(&client, Some(Duration::ZERO)).unwrap();
+    drop(client);
+    assert_eq!(read_all(&mut machine), "");
+}
+
+#[tokio::test]
 async fn many_headers_pass_both_ways() {
     let front = Front::new().await;
     let many: Vec<String> = (0..600).map(|number| format!("X-Number-{number}: {number}")).collect();
