@@ -161,8 +161,12 @@ mod tests {
         let lives = ["spawn", "get", "list", "stop", "start", "terminate", "logs"];
         assert_eq!(
             names,
-            [&["demo", "providers", "gpus"][..], &lives, &["job", "reap", "sim", "conformance", "token", "url"]]
-                .concat()
+            [
+                &["demo", "providers", "gpus"][..],
+                &lives,
+                &["job", "volume", "reap", "sim", "conformance", "token", "url"]
+            ]
+            .concat()
         );
     }
 

@@ -16,3 +16,4 @@ mod life;
 mod listing;
 mod reaping;
 mod spawning;
+mod volumes;
