@@ -4,9 +4,10 @@
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Stdio};
 
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::home::{Home, Ran};
+use crate::home::{Home, Ran, Running, wait_until};
 
 /// A simulated cloud as one process, and a configuration that leads there.
 struct Sim {
@@ -160,4 +161,28 @@ fn what_cannot_be_is_refused_before_anything_is_recorded() {
     );
     sim.good(&["delete", id, "--foreign", "--no-wait"]);
     assert_eq!(sim.good(&["list", "--all"]), json!([]));
+}
+
+/// Nobody has learnt its id, and nothing is on it.
+#[test]
+fn a_create_that_is_interrupted_or_that_nobody_reads_is_undone() {
+    let words = ["volume", "create", "--provider", "runpod", "--region", "EU-RO-1", "--size-gb", "50", "--json"];
+    let sim = Sim::start(Some(json!([{ "operation": "create_volume", "fault": "answers-late", "span": "3s" }])));
+    let running = Running::start(&mut sim.home.command(&words));
+    wait_until("the create is on its way", || sim.home.intents() == ["open"] && sim.ids().len() == 1);
+    running.send(Signal::INT);
+    let ran = running.end().expect("it listens");
+    assert_eq!((ran.code, ran.out.as_str()), (130, ""), "{ran:?}");
+    assert_eq!((&ran.error()["kind"], &ran.error()["leftovers"]), (&json!("interrupted"), &json!([])), "{ran:?}");
+    assert!(ran.error()["message"].as_str().expect("text").contains("was deleted again"), "{ran:?}");
+    assert_eq!((sim.home.intents(), sim.ids()), (vec!["closed".to_owned()], Vec::new()));
+
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let mut command = sim.home.command(&words);
+    let unread = command.stdout(writer).stderr(Stdio::piped()).output().expect("the program starts");
+    let said = String::from_utf8_lossy(&unread.stderr);
+    assert_eq!(unread.status.code(), Some(1), "{said}");
+    assert!(said.contains("was deleted again"), "{said}");
+    assert_eq!(sim.ids(), Vec::<String>::new());
 }
