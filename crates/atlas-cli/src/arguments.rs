@@ -103,13 +103,22 @@ const LONGEST_ID: usize = 200;
 /// Reads what a cloud calls a machine. Each cloud knows the form of its own ids; what can be nobody's is refused here, so
 /// that a variable which was not set asks no cloud for the machine with no name.
 pub(crate) fn machine_id(text: &str) -> Result<ComputeId, String> {
+    cloud_id("machine", text).map(ComputeId::new)
+}
+
+/// The same of a volume.
+pub(crate) fn volume_id(text: &str) -> Result<String, String> {
+    cloud_id("volume", text).map(str::to_owned)
+}
+
+fn cloud_id<'a>(what: &str, text: &'a str) -> Result<&'a str, String> {
     if text.trim().is_empty() {
-        return Err("it is empty, and no machine's id is".to_owned());
+        return Err(format!("it is empty, and no {what}'s id is"));
     }
     if text.len() > LONGEST_ID || text.chars().any(|letter| letter.is_control() || letter.is_whitespace()) {
-        return Err(format!("no machine's id has blanks or control characters, or more than {LONGEST_ID} bytes"));
+        return Err(format!("no {what}'s id has blanks or control characters, or more than {LONGEST_ID} bytes"));
     }
-    Ok(ComputeId::new(text))
+    Ok(text)
 }
 
 /// Answers arguments that ask for help or the version, or that cannot be right.
@@ -194,8 +203,12 @@ mod tests {
         let lives = ["spawn", "get", "list", "stop", "start", "terminate", "logs"];
         assert_eq!(
             names,
-            [&["demo", "providers", "gpus"][..], &lives, &["job", "reap", "sim", "conformance", "token", "url"]]
-                .concat()
+            [
+                &["demo", "providers", "gpus"][..],
+                &lives,
+                &["job", "volume", "reap", "sim", "conformance", "token", "url"]
+            ]
+            .concat()
         );
     }
 

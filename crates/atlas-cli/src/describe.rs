@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use atlas::auth::Timestamp;
-use atlas::{Compute, Credentials, Money, Spawned, TokenKind};
+use atlas::{Compute, Credentials, Mark, Money, Spawned, TokenKind};
 use serde_json::{Value, json};
 
 use crate::failure::Failure;
@@ -124,11 +124,15 @@ fn signed_urls(spawned: &Spawned, now: Timestamp) -> Result<Vec<Signed>, Failure
     Ok(signed)
 }
 
-/// The user's name for it; for one without our mark the cloud's.
 fn name(compute: &Compute) -> String {
-    match &compute.mark {
+    user_name(compute.mark.as_ref(), compute.name.as_deref())
+}
+
+/// The user's name for it; for one without our mark the cloud's.
+pub(crate) fn user_name(mark: Option<&Mark>, named: Option<&str>) -> String {
+    match mark {
         Some(mark) => mark.name.clone().unwrap_or_default(),
-        None => compute.name.clone().unwrap_or_default(),
+        None => named.unwrap_or_default().to_owned(),
     }
 }
 

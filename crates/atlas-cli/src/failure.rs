@@ -120,6 +120,15 @@ impl Failure {
         &self.error
     }
 
+    /// A result that nobody reads is no failure of a command that only shows something. It is one of a command whose
+    /// result bills.
+    pub(crate) fn of_what_bills(self) -> Self {
+        match self.kind {
+            Kind::NobodyReads => Self::from(self.error),
+            _ => self,
+        }
+    }
+
     /// The same failure with another error behind it.
     pub(crate) fn map(mut self, change: impl FnOnce(Error) -> Error) -> Self {
         self.error = change(self.error);

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use atlas::auth::Secret;
 use atlas::config::Environment;
 use clap::Args;
+use serde_json::{Map, Value};
 
 use crate::failure::Failure;
 
@@ -47,6 +48,32 @@ impl SecretSource {
         }
         Ok(secret)
     }
+}
+
+/// A provider's own options, each as KEY=JSON.
+pub(crate) fn options(texts: &[String]) -> Result<Map<String, Value>, Failure> {
+    let mut options = Map::new();
+    for text in texts {
+        let (name, value) = option_of(text)?;
+        if options.insert(name.clone(), value).is_some() {
+            return Err(Failure::usage(format!("--opt {name} is given twice")));
+        }
+    }
+    Ok(options)
+}
+
+fn option_of(text: &str) -> Result<(String, Value), Failure> {
+    let (name, value) = text
+        .split_once('=')
+        .filter(|(name, _)| !name.is_empty())
+        .ok_or_else(|| Failure::usage("--opt takes KEY=JSON, and one of them has no key or no `=`"))?;
+    // The value may be a secret, so it is not shown.
+    let value = serde_json::from_str(value).map_err(|_| {
+        Failure::usage(format!(
+            "--opt {name}: what follows `=` is no JSON; a text needs quotes: --opt '{name}=\"text\"'"
+        ))
+    })?;
+    Ok((name.to_owned(), value))
 }
 
 /// A secret from standard input. One that is no text is as wrong as any other wrong one.

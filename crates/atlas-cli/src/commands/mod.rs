@@ -2,6 +2,7 @@
 
 mod conformance;
 mod demo;
+mod ending;
 mod get;
 mod gpus;
 mod job;
@@ -16,6 +17,7 @@ mod stop;
 mod terminate;
 mod token;
 mod url;
+mod volume;
 
 use clap::Subcommand;
 
@@ -43,6 +45,8 @@ pub(crate) enum Command {
     Logs(logs::Logs),
     #[command(subcommand)]
     Job(job::Job),
+    #[command(subcommand)]
+    Volume(volume::Volume),
     Reap(reap::Reap),
     Sim(sim::Sim),
     Conformance(conformance::Conformance),
@@ -62,6 +66,7 @@ pub(crate) fn run(arguments: Arguments, output: Output) -> Outcome {
         Command::Providers(command) => with_clouds(global, output, async |context| command.run(context)),
         Command::Gpus(command) => with_clouds(global, output, async |context| command.run(context).await),
         Command::Job(command) => with_clouds(global, output, async |context| command.run(context).await),
+        Command::Volume(command) => with_clouds(global, output, async |context| Box::pin(command.run(context)).await),
         Command::Sim(command) => with_runtime(output, async |interrupt| command.run(output, &interrupt).await),
         Command::Conformance(command) => with_clouds(global, output, async |context| command.run(context).await),
         Command::Demo(command) => with_clouds(global, output, async |context| command.run(context).await),

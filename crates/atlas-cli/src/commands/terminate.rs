@@ -4,6 +4,7 @@ use atlas::{Account, ComputeId};
 use clap::Args;
 use serde_json::{Value, json};
 
+use super::ending;
 use crate::Outcome;
 use crate::arguments::{Named, Permitted, Waiting, machine_id};
 use crate::context::Context;
@@ -36,38 +37,9 @@ Examples:
 impl Terminate {
     pub(crate) async fn run(self, context: &Context) -> Outcome {
         let account = context.account(self.named.provider.as_deref())?;
-        let mut ids: Vec<ComputeId> = Vec::new();
-        for id in &self.ids {
-            if !ids.contains(id) {
-                ids.push(id.clone());
-            }
-        }
-        let named = ids.iter().map(ComputeId::as_str).collect::<Vec<_>>().join(", ");
-        context.interrupt.may_leave(format!(
-            "interrupted while ending {named}: what is recorded as being ended is carried on by `atlas reap`"
-        ));
-        // Each waits for its own proof, so that a slow one delays no other.
-        let ending = ids.iter().map(|id| self.end(context, &account, id));
-        let answers = context.interrupt.unless(async { Ok(futures_util::future::join_all(ending).await) }).await?;
-        let (mut ended, mut failures): (Vec<Value>, Vec<Failure>) = (Vec::new(), Vec::new());
-        for answer in answers {
-            match answer {
-                Ok(value) => ended.push(value),
-                Err(failure) => failures.push(failure),
-            }
-        }
+        let ids: Vec<String> = self.ids.iter().map(ToString::to_string).collect();
         let word = if self.waiting.bound().is_some() { "terminated" } else { "is being terminated" };
-        context.output.result(&ended, || {
-            let line = |value: &Value| format!("{} {word}\n", value["id"].as_str().unwrap_or_default());
-            ended.iter().map(line).collect()
-        })?;
-        // The worst comes last, where scripts look for it.
-        failures.sort_by_key(|failure| failure.kind().exit());
-        let worst = failures.pop();
-        for failure in &failures {
-            failure.say(context.output);
-        }
-        worst.map_or(Ok(()), Err)
+        ending::all(context, &ids, word, async |id| self.end(context, &account, &ComputeId::new(id)).await).await
     }
 
     async fn end(&self, context: &Context, account: &Account, id: &ComputeId) -> Result<Value, Failure> {

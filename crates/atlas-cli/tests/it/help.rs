@@ -27,6 +27,7 @@ fn help_lists_what_works() {
       terminate    Destroy machines and their disks
       logs         Show what a machine writes
       job          Run and follow serverless jobs
+      volume       Make, show, grow and delete network volumes
       reap         Compare the clouds with what is recorded here, once, and end what nobody holds
       sim          Run the simulated clouds as one local server, to point tests of any language at
       conformance  Hold a provider against all that providers promise
@@ -60,7 +61,7 @@ fn help_lists_what_works() {
 #[test]
 fn every_command_explains_itself_with_examples() {
     let home = Home::new();
-    let commands: [&[&str]; 21] = [
+    let commands: [&[&str]; 26] = [
         &["demo"],
         &["reap"],
         &["providers"],
@@ -71,6 +72,11 @@ fn every_command_explains_itself_with_examples() {
         &["job", "get"],
         &["job", "cancel"],
         &["job", "stream"],
+        &["volume", "create"],
+        &["volume", "list"],
+        &["volume", "get"],
+        &["volume", "grow"],
+        &["volume", "delete"],
         &["spawn"],
         &["get"],
         &["list"],

@@ -21,3 +21,4 @@ mod runpod_input;
 mod runpod_keys;
 mod runpod_walk;
 mod spawning;
+mod volumes;

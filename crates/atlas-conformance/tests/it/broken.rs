@@ -435,7 +435,9 @@ impl Provider for Broken {
         match self.defect {
             Defect::FindsNoVolumes if kind == RentalKind::Volume => listed.clear(),
             Defect::ListsVolumesWithoutMark if kind == RentalKind::Volume => {
-                listed.iter_mut().for_each(|rented| rented.name = None);
+                for rented in &mut listed {
+                    rented.name = None;
+                }
             }
             Defect::RentsUnlisted if kind == RentalKind::Machine => {
                 listed.pop();

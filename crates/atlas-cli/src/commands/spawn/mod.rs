@@ -12,7 +12,7 @@ use atlas::{Account, Auth, Effect, Error, Permission, Spawned};
 use clap::Args;
 
 use crate::context::Context;
-use crate::failure::{Failure, Kind};
+use crate::failure::Failure;
 use crate::{Outcome, describe};
 use request::Asked;
 
@@ -115,7 +115,7 @@ impl Spawn {
         match self.hand_out(context, &spawned) {
             Ok(()) => late.map_or(Ok(()), Err),
             // Nobody knows its id or its key, so it is of no use to anybody.
-            Err(failure) => Err(undo(context, account, &spawned, unread(failure)).await),
+            Err(failure) => Err(undo(context, account, &spawned, failure.of_what_bills()).await),
         }
     }
 
@@ -213,12 +213,4 @@ async fn undo(context: &Context, account: &Account, spawned: &Spawned, failure: 
             Err(_) => anew.with_leftover(id.clone()),
         }
     })
-}
-
-/// A result that nobody reads is no failure of a command that only shows something. This one has rented a machine.
-fn unread(failure: Failure) -> Failure {
-    match failure.kind() {
-        Kind::NobodyReads => Failure::from(failure.error().clone()),
-        _ => failure,
-    }
 }

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use atlas::auth::Secret;
 use atlas::{CloudType, ComputeRequest, PortSpec};
 use clap::Args;
-use serde_json::Value;
 
 use crate::failure::Failure;
 use crate::input;
@@ -108,28 +107,9 @@ impl Asked {
                 .ok_or_else(|| Failure::usage("--env takes NAME=VALUE, and one of them has no `=`"))?;
             request.env.insert(name.to_owned(), Secret::from(value));
         }
-        for option in &self.opt {
-            let (name, value) = option_of(option)?;
-            if request.provider_opts.insert(name.clone(), value).is_some() {
-                return Err(Failure::usage(format!("--opt {name} is given twice")));
-            }
-        }
+        request.provider_opts = input::options(&self.opt)?;
         Ok(request)
     }
-}
-
-fn option_of(text: &str) -> Result<(String, Value), Failure> {
-    let (name, value) = text
-        .split_once('=')
-        .filter(|(name, _)| !name.is_empty())
-        .ok_or_else(|| Failure::usage("--opt takes KEY=JSON, and one of them has no key or no `=`"))?;
-    // The value may be a secret, so it is not shown.
-    let value = serde_json::from_str(value).map_err(|_| {
-        Failure::usage(format!(
-            "--opt {name}: what follows `=` is no JSON; a text needs quotes: --opt '{name}=\"text\"'"
-        ))
-    })?;
-    Ok((name.to_owned(), value))
 }
 
 #[cfg(test)]
