@@ -64,6 +64,7 @@ async fn what_was_billed_is_read_exactly() {
 
 #[tokio::test(start_paused = true)]
 async fn trap_23_an_error_in_an_answer_of_200_is_an_error() {
+    use ErrorKind::{Forbidden, Provider, Unauthorized};
     let good = json!({"data":{"myself":{"id":"user_1","clientBalance":-1.25,"currentSpendPerHr":0.39}}});
     let cloud = ScriptedTransport::new()
         .reply(200, good.to_string())
@@ -75,7 +76,6 @@ async fn trap_23_an_error_in_an_answer_of_200_is_an_error() {
     let rig = account(&cloud);
     let balance = rig.runpod.balance(&context()).await.unwrap();
     assert_eq!((balance.balance, balance.spend_per_hour), (Money::parse("-1.25").unwrap(), Money::parse("0.39").ok()));
-    use ErrorKind::{Forbidden, Provider, Unauthorized};
     for kind in [Forbidden, Provider, Unauthorized, Provider, Unauthorized] {
         let error = rig.runpod.balance(&CallContext::new()).await.unwrap_err();
         assert_eq!((error.kind(), error.operation()), (kind, Some("balance")), "{error}");
