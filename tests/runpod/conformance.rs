@@ -67,6 +67,7 @@ impl Harness for RunPodHarness {
     fn inject(&self, trouble: Trouble) -> bool {
         let rule = match trouble {
             Trouble::LosesCreate => Rule::on(Operation::Spawn, Fault::LosesAnswer),
+            Trouble::LosesVolume => Rule::on(Operation::CreateVolume, Fault::LosesAnswer),
             // Whether a request arrived is decided before any cloud: its connection is refused.
             Trouble::CreateNeverArrives => {
                 self.way.lead_the_next_create_nowhere();
