@@ -21,6 +21,8 @@ const NOT_PROVABLE: [&str; 22] = [
     "patience/timeout",
     "volume/life",
     "volume/found",
+    "volume/lost-answer",
+    "volume/not-after",
     "volume/grows",
     "volume/delete-repeats",
     "job/ends",
