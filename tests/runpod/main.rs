@@ -3,4 +3,11 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
 mod ground;
+mod histories;
+mod hurry;
+mod judge;
+mod page;
+mod stage;
+mod storm;
 mod story;
+mod wire;
