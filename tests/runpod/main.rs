@@ -5,7 +5,14 @@
 mod chaos;
 mod conformance;
 mod ground;
+mod histories;
+mod hurry;
 mod jobs;
+mod judge;
+mod page;
 mod prism;
 mod rentals;
+mod stage;
+mod storm;
 mod story;
+mod wire;

@@ -322,6 +322,7 @@ impl Orchestrator {
             starting_since: Some(now),
             ready_since: None,
             is_proven: false,
+            generation: 0,
             warned_of: None,
             warned_of_lifetime: false,
             leave_grace: None,

@@ -43,7 +43,8 @@ impl<'a> StoreIntents<'a> {
 impl Intents for StoreIntents<'_> {
     async fn open(&self, intent: &Intent) -> atlas_core::Result<()> {
         let Read { record: mut session, version } = self.session.clone();
-        let rental = RentalRecord::open(intent, Holder::Session(session.id));
+        let mut rental = RentalRecord::open(intent, Holder::Session(session.id));
+        rental.generation = session.generation;
         let id = rental.id;
         session.phase = SessionPhase::Waiting { wait: Wait::Answer };
         session.current = Some(id);

@@ -354,7 +354,8 @@ impl Watched<'_> {
             if let Some(generation) = generation.filter(|generation| Some(*generation) != old_generation) {
                 change = change.event(&Event::of_session(now, session.id, What::EndpointChanged { generation }));
             }
-            let noted = session.note_ready(phase == Phase::Ready, now);
+            let is_news = session.note_ready(phase == Phase::Ready, now);
+            let has_risen = session.note_generation(generation);
             let became_ready = power == Power::Up && session.starting_since.is_some();
             if became_ready {
                 session.starting_since = None;
@@ -371,7 +372,7 @@ impl Watched<'_> {
                 session.found_stopped = false;
                 session.starting_since = Some(now);
                 change = change.session(&session, Expect::At(version), Some(now));
-            } else if noted {
+            } else if is_news || has_risen {
                 change = change.session(&session, Expect::At(version), Some(now));
             }
             if became_ready {

@@ -189,6 +189,9 @@ pub(crate) struct SessionRecord {
     /// Whether a machine of it has stayed ready for a while: only then did its start succeed.
     #[serde(default)]
     pub(crate) is_proven: bool,
+    /// Under which generation its endpoint was last published: that of its next machine is a higher one (P12).
+    #[serde(default)]
+    pub(crate) generation: u64,
     /// The touch for which a warning was given, so that each silence is warned of once.
     pub(crate) warned_of: Option<u64>,
     /// Whether a warning was given that its lifetime ends.
@@ -228,6 +231,13 @@ impl SessionRecord {
             self.ready_since = since;
         }
         changed
+    }
+
+    /// Keeps under which generation its endpoint is published. Whether it has risen.
+    pub(crate) fn note_generation(&mut self, published: Option<u64>) -> bool {
+        let risen = published.is_some_and(|published| published > self.generation);
+        self.generation = self.generation.max(published.unwrap_or_default());
+        risen
     }
 
     /// Whether it is anybody's: only then has its current rental a living holder.
