@@ -107,7 +107,7 @@ async fn meanwhile(site: &Site, fault: &Fault) {
         }
         _ => {}
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 /// The books once everything has come to be that is on its way.

@@ -1,5 +1,6 @@
 //! A cloud of its own for each cell, with what its deed needs; and the cloud's own books afterwards.
 
+use std::future::{Ready, ready};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -255,8 +256,8 @@ impl Site {
         if words.is_empty() { "none".to_owned() } else { words.join(", ") }
     }
 
-    pub(crate) async fn pods(&self) -> String {
-        self.rented(RentKind::Machine)
+    pub(crate) fn pods(&self) -> Ready<String> {
+        ready(self.rented(RentKind::Machine))
     }
 
     /// How the pods stand, and whether one has begun anew since it was made.
@@ -269,13 +270,13 @@ impl Site {
         told.collect::<Vec<_>>().join(", ")
     }
 
-    pub(crate) async fn jobs(&self) -> String {
+    pub(crate) fn jobs(&self) -> Ready<String> {
         let told = self.ground.cloud.jobs().into_iter().map(|job| match job.retries {
             0 => job.status.to_owned(),
             retries => format!("{} +{retries}", job.status),
         });
         let told = told.collect::<Vec<_>>().join(", ");
-        if told.is_empty() { "none".to_owned() } else { told }
+        ready(if told.is_empty() { "none".to_owned() } else { told })
     }
 
     pub(crate) async fn volumes(&self) -> String {

@@ -3,6 +3,7 @@
 mod account;
 mod billing;
 mod catalog;
+mod endpoint_config;
 mod endpoints;
 mod gate;
 mod logs;

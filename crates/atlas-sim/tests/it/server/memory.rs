@@ -64,7 +64,7 @@ async fn a_connection_in_memory_breaks_where_a_socket_would() {
 #[tokio::test(start_paused = true)]
 async fn hours_pass_with_the_clock_outside() {
     let mut timing = Timing::at_once();
-    timing.starting = Duration::from_secs(600);
+    timing.starting = Duration::from_mins(10);
     let cloud = paused(timing).await;
     let id = rent(&cloud, &pod()).await;
     let url = format!("{}/pods/{id}", cloud.running.config().base_url);
@@ -86,7 +86,7 @@ async fn a_signed_url_expires_by_the_clouds_clock() {
     let id = rent(&cloud, &pod_with(&json!({ "env": { "ATLAS_SIGNING_KEY": key } }))).await;
     let url = cloud.running.config().proxy_url.replace("{id}", &id).replace("{port}", "8000") + "/count";
     let signer = UrlSigner::new(DEFAULT_KEY_ID, key.into()).unwrap();
-    let signed = signer.sign("GET", &url, BEGIN.plus(Duration::from_secs(60))).unwrap();
+    let signed = signer.sign("GET", &url, BEGIN.plus(Duration::from_mins(1))).unwrap();
     let status = async || {
         let request = Request::get(signed.expose()).body(Bytes::new()).unwrap();
         cloud.running.ask(request).await.unwrap().status()
