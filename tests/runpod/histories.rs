@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use atlas_core::{Auth, ComputeRequest};
-use atlas_orchestrator::{OnLoss, Orchestrator, Phase, Reason, Session, Why};
+use atlas_orchestrator::{Error, OnLoss, Orchestrator, Phase, Reason, Session, Why};
 use atlas_sim::server::{RateLimits, Reach};
 use atlas_sim::{Fault, Operation, Rule, WireFault};
 use http::Method;
@@ -32,7 +32,7 @@ async fn stage(rules: Vec<Rule>) -> (Stage, Orchestrator) {
 
 /// Whether the user of a session reaches the pod.
 async fn reaches(stage: &Stage, session: &Session) -> bool {
-    let at = session.endpoint().await.unwrap().expect("a ready session");
+    let at = session.endpoint().await.expect("a ready session");
     stage.users().status(at.first_http().unwrap(), at.credentials.bearer()).await == 200
 }
 
@@ -202,7 +202,7 @@ async fn a_key_that_is_revoked_ends_nobody_and_closes_nothing() {
 async fn o3_history_26_a_rotated_key_takes_over_what_the_old_one_rented() {
     let (mut stage, orchestrator) = stage(Vec::new()).await;
     let session = ready(&orchestrator, "ada").await;
-    let before = session.endpoint().await.unwrap().unwrap();
+    let before = session.endpoint().await.unwrap();
     stage.cloud().add_key("rpa_ROTATED", "main", Reach::All);
     stage.happens(Method::DELETE, &format!("/keys/{}", stage.api_key), &json!({})).await;
     stage.api_key = "rpa_ROTATED".to_owned();
@@ -254,7 +254,7 @@ async fn p12_a_running_pod_behind_a_proxy_that_says_502_is_not_handed_out() {
     let pod = stage.only_pod();
     assert_eq!(stage.manage(Method::GET, &format!("/pods/{pod}"), &json!({})).await["status"], "RUNNING");
     assert_eq!(session.view().await.unwrap().phase, Phase::Starting);
-    assert!(session.endpoint().await.unwrap().is_none());
+    assert!(matches!(session.endpoint().await, Err(Error::NoEndpoint { .. })));
     session.ready().await.unwrap();
     assert!(reaches(&stage, &session).await);
 
@@ -318,7 +318,7 @@ async fn p5_history_06_a_pod_that_moves_is_followed_and_one_that_hides_is_waited
     let old = stage.only_pod();
     let moved = stage.happens(Method::POST, &format!("/pods/{old}/migrate"), &json!({})).await;
     keep_alive(&orchestrator, &session, minutes(20)).await;
-    let at = session.endpoint().await.unwrap().unwrap();
+    let at = session.endpoint().await.unwrap();
     assert_eq!(at.compute.as_str(), moved["id"].as_str().unwrap());
     assert!(reaches(&stage, &session).await);
     ends_clean(&stage, &orchestrator, &session).await;
@@ -344,10 +344,10 @@ async fn p5_a_pod_that_vanished_is_lost_in_the_end_and_replaced_where_that_was_w
     assert_eq!(session.ended().await.unwrap().reason, Some(Reason::Lost));
 
     let session = ready_with(&orchestrator, "goes on", request().on_loss(OnLoss::Replace)).await;
-    let before = session.endpoint().await.unwrap().unwrap();
+    let before = session.endpoint().await.unwrap();
     stage.happens(Method::POST, &format!("/pods/{}/vanish", before.compute), &json!({})).await;
     keep_alive(&orchestrator, &session, minutes(25)).await;
-    let after = session.endpoint().await.unwrap().unwrap();
+    let after = session.endpoint().await.unwrap();
     assert_eq!(stage.only_pod(), after.compute);
     assert!(after.compute != before.compute && after.generation > before.generation);
     assert_ne!(after.credentials.expose(), before.credentials.expose());

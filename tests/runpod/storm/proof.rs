@@ -28,7 +28,7 @@ impl Past {
         let mut tales = Vec::new();
         for session in [&ada, &bob] {
             let mut tale = Tale::new(session.id(), TTL);
-            let pod = session.endpoint().await.unwrap().unwrap().compute;
+            let pod = session.endpoint().await.unwrap().compute;
             tale.handed.push((stage.now(), pod));
             tales.push(tale);
         }

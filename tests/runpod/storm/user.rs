@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use atlas_auth::{Entropy, SeededEntropy, Timestamp};
 use atlas_core::testing::TokioClock;
-use atlas_orchestrator::{Endpoint, Error, Orchestrator, Phase, SessionId};
+use atlas_orchestrator::{Endpoint, Error, NoEndpoint, Orchestrator, SessionId};
 use tokio::time::Instant;
 
 use super::Backend;
@@ -155,15 +155,14 @@ impl User {
     async fn looks_at_the_pod(&mut self, id: &SessionId, tale: &mut Tale) {
         let asked = async |orchestrator: Orchestrator| {
             let session = orchestrator.session(*id).await?;
-            Ok::<_, Error>((session.endpoint().await?, session.view().await?.phase))
+            session.endpoint().await
         };
         let at = match self.backend.ask(asked).await {
-            Ok((Some(at), _)) => at,
+            Ok(at) => at,
             // It is not ready yet.
-            Ok((None, _)) if self.sent_to.is_none() => return,
+            Err(Error::NoEndpoint { .. }) if self.sent_to.is_none() => return,
             // A read did not find the pod, which nobody believes yet; whoever has the address goes on.
-            Ok((None, Phase::Missing)) => return self.reaches_the_pod(id).await,
-            Ok((None, phase)) => return self.complaints.push(format!("{}: {id} is {phase} again", self.name)),
+            Err(Error::NoEndpoint { why: NoEndpoint::Missing { .. }, .. }) => return self.reaches_the_pod(id).await,
             Err(error) => return self.complaints.push(format!("{}: {id}: {error}", self.name)),
         };
         tale.handed.push((self.now(), at.compute.clone()));

@@ -62,7 +62,7 @@ async fn history_19_a_replacement_that_is_refused_is_asked_for_again_when_the_lo
     let orchestrator = world.open().await;
     let session = ready_with(&orchestrator, "ada", request().on_loss(OnLoss::Replace)).await;
     let machine = world.only_machine();
-    let before = session.endpoint().await.unwrap().unwrap();
+    let before = session.endpoint().await.unwrap();
     world.cloud.hide(&machine, minutes(16)).unwrap();
     keep_alive(&orchestrator, &session, minutes(15)).await;
     world.cloud.inject(Rule::on(Operation::Spawn, Fault::CapacityGone).during(minutes(2)));
@@ -71,7 +71,7 @@ async fn history_19_a_replacement_that_is_refused_is_asked_for_again_when_the_lo
     assert_eq!(view(&session).await.phase, Phase::Ready, "{:?}", view(&session).await);
     assert_eq!(world.cloud.live().len(), 1);
     // Another machine with another key is another endpoint (P12).
-    let after = session.endpoint().await.unwrap().unwrap();
+    let after = session.endpoint().await.unwrap();
     assert_ne!(after.credentials.expose(), before.credentials.expose());
     assert!(after.generation > before.generation, "{} after {}", after.generation, before.generation);
 }
