@@ -198,6 +198,19 @@ impl Site {
         self.order(plain_pod().or("a40")).await
     }
 
+    pub(crate) async fn pod_without_gpu(&self) -> SpawnOrder {
+        let request = ComputeRequest::cpu().cpus(2).image("ghcr.io/me/app:1");
+        self.order(request.http_port(8000).env("TOKEN", CANARY)).await
+    }
+
+    pub(crate) async fn pod_in_europe(&self) -> SpawnOrder {
+        self.order(plain_pod().region("europe")).await
+    }
+
+    pub(crate) async fn pod_with_volume(&self) -> SpawnOrder {
+        self.order(plain_pod().network_volume(&self.thing)).await
+    }
+
     async fn order(&self, request: ComputeRequest) -> SpawnOrder {
         let credentials = Credentials::mint(Auth::Bearer, &SeededEntropy::new(2));
         SpawnOrder::record(&Forgotten, &self.intent(), request, &credentials, self.runpod.traits()).await.unwrap()
