@@ -1,5 +1,8 @@
 //! Network volumes.
 
+use std::time::Duration;
+
+use atlas_auth::Clock;
 use atlas_core::testing::{Reply, ScriptedTransport};
 use atlas_core::{Effect, ErrorKind, Provider, VolumeId, VolumeRequest};
 use serde_json::{Value, json};
