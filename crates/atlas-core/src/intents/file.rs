@@ -182,7 +182,8 @@ impl FileIntents {
 
     /// Says that the cloud moved the machine to another id, or shows again what nobody had asked to end.
     pub fn moved(&self, key: impl Into<RecordKey>, compute: &ComputeId) -> Result<()> {
-        self.change(key, |record| record.follow(compute))
+        let at = self.clock.now();
+        self.change(key, |record| record.follow(compute, at))
     }
 
     /// When this machine of a closed record was first seen: now, if never before.

@@ -270,13 +270,15 @@ impl IntentRecord {
     }
 
     /// The cloud moved the machine to another id, or shows again what seemed to be gone.
-    pub(super) fn follow(&mut self, compute: &ComputeId) {
+    pub(super) fn follow(&mut self, compute: &ComputeId, at: Timestamp) {
         match &mut self.phase {
             IntentPhase::Bound { compute: known } | IntentPhase::Releasing { compute: known, .. } => {
                 known.clone_from(compute);
             }
             IntentPhase::Closed { .. } if self.receipt.is_none() => {
                 self.phase = IntentPhase::Bound { compute: compute.clone() };
+                // From now on others of its token are copies.
+                self.bound_at.get_or_insert(at);
             }
             IntentPhase::Open | IntentPhase::Closed { .. } => return,
         }

@@ -135,26 +135,52 @@ async fn a_refusal_closes_the_record_at_once() {
     }
 }
 
-/// Nobody was ever told of it, so there is nothing on it: it goes as a machine would.
+/// Whoever made it may have found it in the listing and filled it.
 #[tokio::test(start_paused = true)]
-async fn o4_a_volume_that_lands_after_its_record_was_closed_is_ended_at_the_second_sighting() {
+async fn o4_a_volume_that_lands_after_its_record_was_closed_is_followed_and_kept() {
+    for fault in [Fault::LandsLate(Duration::from_hours(1)), Fault::AppearsLate(Duration::from_hours(1))] {
+        let bench = bench(|cloud| cloud);
+        let is_lost = matches!(fault, Fault::AppearsLate(_));
+        bench.inject(Operation::CreateVolume, fault);
+        if is_lost {
+            bench.inject(Operation::CreateVolume, Fault::LosesAnswer);
+        }
+        bench.make_fails().await;
+        assert_eq!(bench.settle_at_last().await, Settled::Closed(Proof::Absent));
+        pass(3600).await;
+        let late = bench.volumes().remove(0);
+        for _ in 0..30 {
+            assert!(is_of(&found(bench.settle().await), &late));
+            pass(3600).await;
+        }
+        assert!(is_bound(&bench.phase().await, &ComputeId::new(late.as_str())));
+        assert_eq!((bench.volumes(), bench.cloud.count(Operation::DeleteVolume)), (vec![late.clone()], 0));
+        // It ends on somebody's word, as any other; and comes back no more.
+        bench.account.delete_volume(&late).await.unwrap();
+        assert!(bench.volumes().is_empty() && is_closed(&bench.phase().await));
+    }
+}
+
+/// Of two that land late one is followed; when it is deleted the other stays, for nobody asked to end that one.
+#[tokio::test(start_paused = true)]
+async fn p3_the_twin_of_a_late_volume_outlives_it() {
     let bench = bench(|cloud| cloud);
-    bench.inject(Operation::CreateVolume, Fault::LandsLate(Duration::from_hours(1)));
+    bench.inject(Operation::CreateVolume, Fault::Duplicates);
+    bench.inject(Operation::CreateVolume, Fault::LosesAnswer);
+    bench.cloud.inject(Rule::on(Operation::ListVolumes, Fault::Hides(Duration::from_hours(1))).times(1));
     bench.make_fails().await;
     assert_eq!(bench.settle_at_last().await, Settled::Closed(Proof::Absent));
     pass(3600).await;
-    let late = bench.volumes().remove(0);
-    let Settled::SeenAfterClose { rented, due } = bench.settle().await else { panic!() };
-    assert!(is_of(&rented, &late) && due == bench.cloud.now().plus(GRACE));
-    pass(29).await;
-    assert!(matches!(bench.settle().await, Settled::SeenAfterClose { .. }), "not before the grace is over");
-    assert_eq!(bench.cloud.count(Operation::DeleteVolume), 0);
-    pass(1).await;
-    assert_eq!(bench.settle().await, Settled::Releasing);
-    while bench.settle().await != Settled::Closed(Proof::Gone) {
-        pass(3).await;
+    let followed = found(bench.settle().await);
+    let both = bench.volumes();
+    assert_eq!(both.len(), 2);
+    bench.account.delete_volume(&VolumeId::new(followed.id.as_str())).await.unwrap();
+    for _ in 0..10 {
+        bench.reap().await;
+        pass(3600).await;
     }
-    assert!(bench.volumes().is_empty());
+    let twin = both.into_iter().filter(|id| id.as_str() != followed.id.as_str()).collect::<Vec<_>>();
+    assert_eq!(bench.volumes(), twin);
 }
 
 #[tokio::test(start_paused = true)]
