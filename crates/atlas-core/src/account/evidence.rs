@@ -75,6 +75,10 @@ impl Account {
             Look::NotYet if self.provider.traits().gone_rule(kind) != GoneRule::NotFound => {}
             look => return Ok(look),
         }
+        // What stood there last may be somebody else's: it is not ended unseen.
+        if record.unclear {
+            return Ok(Look::NotYet);
+        }
         // A cloud that hides a machine for a moment may have refused the first word: say it again.
         match self.provider.end_rented(&self.context, kind, id).await {
             Ok(()) => Ok(Look::NotYet),
@@ -122,7 +126,10 @@ impl Account {
             Whose::Ours => {}
             // The cloud gave the id to somebody else's machine: ours is gone, and that one is not ours to end.
             Whose::Strangers => return Ok(Look::Gone),
-            Whose::Unclear => return Err(self.unclear(rented)),
+            Whose::Unclear => {
+                record.unclear = true;
+                return Err(self.unclear(rented));
+            }
         }
         record.sees(rented);
         self.tell_copies(record, &rented.id).await;

@@ -115,7 +115,9 @@ impl Account {
             Ok(rented) if rented.is_gone() => return self.close(record, Proof::Gone).await,
             Ok(rented) if record.whose(&rented) == Whose::Strangers => return self.close(record, Proof::Gone).await,
             Ok(rented) => {
+                let is_unclear = record.whose(&rented) == Whose::Unclear;
                 record.sees(&rented);
+                record.unclear = is_unclear;
                 self.on_disk(move |intents| intents.observed(&record)).await?;
                 return Ok(Settled::Plain(Box::new(rented)));
             }

@@ -173,6 +173,7 @@ impl FileIntents {
                 record.absence = judged.absence.clone();
                 record.read_back = judged.read_back;
                 record.unmarked = judged.unmarked;
+                record.unclear = judged.unclear;
                 record.seen_as.clone_from(&judged.seen_as);
                 record.intent.price = judged.intent.price;
                 record.copies.clone_from(&judged.copies);

@@ -131,6 +131,10 @@ pub struct IntentRecord {
     /// Whether the machine does not bear its mark, so that it is known by its id alone.
     #[serde(default)]
     pub unmarked: bool,
+    /// Whether it bore no mark any more when it was last read, under a name that was not its own: an operator must say
+    /// whose it is, and nothing is ended that is not seen.
+    #[serde(default)]
+    pub unclear: bool,
     /// How the machine looked when it was last read.
     #[serde(default)]
     pub seen_as: Option<SeenAs>,
@@ -169,6 +173,7 @@ impl IntentRecord {
             copies: None,
             read_back: false,
             unmarked: false,
+            unclear: false,
             seen_as: None,
             taken_over: false,
             receipt: None,
@@ -236,6 +241,7 @@ impl IntentRecord {
     pub(crate) fn sees(&mut self, compute: &Rented) {
         self.absence.seen();
         self.read_back = true;
+        self.unclear = false;
         self.seen_as = Some(SeenAs { name: compute.name.clone(), created_at: compute.created_at });
         // A stopped machine may show no price, and may bill all the same when it goes on.
         let reported = compute.cost_per_hour.filter(|price| *price > Money::ZERO);

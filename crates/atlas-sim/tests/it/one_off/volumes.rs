@@ -400,6 +400,40 @@ async fn o6_volumes_of_others_are_left_alone_unless_an_operator_says_so() {
     assert_eq!((record.receipt.as_deref(), record.intent.kind), (Some("asked, as foreign"), RentalKind::Volume));
 }
 
+/// Somebody gave it another name in the cloud's console: the refusal to end it stands while it is not seen under its own.
+#[tokio::test(start_paused = true)]
+async fn o6_a_renamed_volume_is_not_ended_when_a_listing_misses_it() {
+    for is_seen_first in [false, true] {
+        let bench = bench(|cloud| cloud.gone(TEN_APART));
+        let volume = bench.make().await;
+        bench.cloud.rename_volume(&volume.id, "weights").unwrap();
+        if is_seen_first {
+            // Its name was learnt by a look, and the listing misses it from the very beginning of its ending.
+            assert!(is_of(&found(bench.settle().await), &volume.id));
+        } else {
+            let refused = bench.account.delete_volume(&volume.id).await.unwrap_err();
+            assert_eq!((refused.kind(), refused.effect()), (ErrorKind::Conflict, Effect::NotSent), "{refused}");
+            assert!(refused.to_string().contains("say --foreign"), "{refused}");
+        }
+        bench.inject(Operation::ListVolumes, Fault::Hides(Duration::from_hours(1)));
+        let bound = Duration::from_mins(1);
+        let _ = bench.account.delete_volume_with(&volume.id, Permission::ordinary(), bound).await;
+        for _ in 0..5 {
+            let _ = bench.try_settle().await;
+            pass(3).await;
+        }
+        assert_eq!(bench.cloud.count(Operation::DeleteVolume), 0, "seen first: {is_seen_first}");
+        assert_eq!(bench.volumes(), [volume.id]);
+    }
+    let bench = bench(|cloud| cloud.gone(TEN_APART));
+    let volume = bench.make().await;
+    bench.cloud.rename_volume(&volume.id, "weights").unwrap();
+    bench.account.delete_volume(&volume.id).await.unwrap_err();
+    let bound = Duration::from_mins(1);
+    bench.account.delete_volume_with(&volume.id, Permission::ordinary().foreign(true), bound).await.unwrap();
+    assert!(bench.volumes().is_empty(), "an operator's word ends it");
+}
+
 /// History 6: an hour in which its cloud does not show it.
 #[tokio::test(start_paused = true)]
 async fn a_volume_that_its_cloud_loses_sight_of_is_not_swept_when_it_returns() {
