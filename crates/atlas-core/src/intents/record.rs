@@ -219,8 +219,11 @@ impl IntentRecord {
 
     /// Whose machine a read under the recorded id shows.
     pub(crate) fn whose(&self, compute: &Rented) -> Whose {
+        // In its name or elsewhere: what was pasted into one of them makes it nobody else's, nor gone.
+        if compute.bears(self.intent.token()) {
+            return Whose::Ours;
+        }
         match compute.mark() {
-            Some(mark) if mark.token == self.intent.token() => Whose::Ours,
             Some(_) => Whose::Strangers,
             // Known by its id alone, as long as it looks as it did: clouds use ids again.
             None if self.unmarked || compute.name.is_none() => match &self.seen_as {
