@@ -89,6 +89,8 @@ impl Account {
 
     async fn settle_open(&self, mut record: IntentRecord) -> Result<Settled> {
         let token = record.intent.token();
+        // A search that takes long tells of the moment at which it began.
+        let asked = self.now();
         let found = self.find(record.intent.kind, token).await?;
         // Several can only be a cloud's duplicate or a human's clone: all bear a plain mark, so all are shown.
         if let Some(oldest) = self.unheld(found.matches, record.key()).await?.into_iter().next() {
@@ -96,11 +98,11 @@ impl Account {
             return Ok(Settled::Plain(Box::new(oldest)));
         }
         // Nobody holds its order any more, so nothing is sent any more: only what is under way may still land.
-        record.intent.not_after = record.intent.not_after.min(self.now());
+        record.intent.not_after = record.intent.not_after.min(asked);
         let settled = proof::settled_at(self.provider.traits(), record.intent.not_after);
         record.absence.forget_before(settled);
-        if found.complete && self.now() >= settled {
-            record.absence.unlisted(self.now(), &record.intent.scope, &record.intent.scope);
+        if found.complete && asked >= settled {
+            record.absence.unlisted(asked, &record.intent.scope, &record.intent.scope);
         }
         if record.absence.proves_absent(settled) {
             return self.close(record, Proof::Absent).await;
@@ -110,7 +112,7 @@ impl Account {
     }
 
     async fn settle_bound(&self, mut record: IntentRecord, id: &ComputeId) -> Result<Settled> {
-        let scope = self.provider.scope(&self.context);
+        let (scope, asked) = (self.provider.scope(&self.context), self.now());
         match self.read(record.intent.kind, id).await {
             Ok(rented) if rented.is_gone() => return self.close(record, Proof::Gone).await,
             Ok(rented) if record.whose(&rented) == Whose::Strangers => return self.close(record, Proof::Gone).await,
@@ -124,7 +126,7 @@ impl Account {
             Err(error) if error.is_not_found() => {}
             Err(error) => return Err(error),
         }
-        let look = self.missing(&mut record, id, &scope).await?;
+        let look = self.missing(&mut record, id, &scope, asked).await?;
         let (key, seen) = (record.key(), record.clone());
         self.on_disk(move |intents| intents.observed(&seen)).await?;
         match look {

@@ -118,6 +118,32 @@ async fn p2_a_listing_that_fails_proves_nothing() {
     found(bench.settle().await);
 }
 
+/// It may have been made while the answer was on its way.
+#[tokio::test(start_paused = true)]
+async fn p2_p4_a_listing_tells_of_the_moment_at_which_it_was_asked_for() {
+    let slow = Fault::AnswersLate(Duration::from_secs(60));
+    let bench = bench(|cloud| cloud.settle_window(Duration::from_mins(2)));
+    bench.inject(Operation::CreateVolume, Fault::Errs);
+    bench.make_fails().await;
+    assert!(matches!(bench.settle().await, Settled::MayLand { .. }));
+    pass(90).await;
+    bench.inject(Operation::ListVolumes, slow.clone());
+    assert!(matches!(bench.settle().await, Settled::MayLand { .. }), "it ended past the window, and began within it");
+    pass(2).await;
+    assert!(matches!(bench.settle().await, Settled::MayLand { .. }), "one listing that counts");
+    pass(2).await;
+    assert_eq!(bench.settle().await, Settled::Closed(Proof::Absent));
+    // The same of what must be gone.
+    let bench = self::bench(|cloud| cloud.gone(TEN_APART));
+    let volume = bench.make().await;
+    bench.cloud.delete_volume(&atlas_core::CallContext::new(), &volume.id).await.unwrap();
+    let asked = bench.cloud.now();
+    bench.inject(Operation::ListVolumes, slow);
+    assert_eq!(bench.settle().await, Settled::Missing);
+    assert!(bench.cloud.now() > asked);
+    assert_eq!(bench.records().await[0].absence.since(), Some(asked));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_refusal_closes_the_record_at_once() {
     let refusals = [
