@@ -55,13 +55,14 @@ impl Traits {
         }
     }
 
-    /// What proves that something of this kind is gone. No cloud shows a status for what is no machine, so that a rule which
-    /// waits for one is the careful default there.
+    /// What proves that something of this kind is gone. The rule is of machines and their reads; of anything else there is
+    /// only a listing, without a status, and it may be as late as any answer of the cloud. So the careful default holds
+    /// there, unless all that the cloud answers is authoritative.
     pub fn gone_rule(&self, kind: RentalKind) -> GoneRule {
         match (kind, self.gone) {
             (RentalKind::Machine, rule) => rule,
-            (_, GoneRule::StatusOnly) => GoneRule::default(),
-            (_, rule) => rule,
+            (_, GoneRule::NotFound) if self.settle_window.is_zero() => GoneRule::NotFound,
+            _ => GoneRule::default(),
         }
     }
 
@@ -138,5 +139,27 @@ impl ProxySigns {
     /// The proxy answers for an absent machine with one of `statuses`, or with one of `headers` set.
     pub fn new(statuses: &[u16], headers: &[&'static str]) -> Self {
         Self { statuses: statuses.to_vec(), headers: headers.to_vec() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn p4_what_is_no_machine_is_gone_at_one_look_only_where_every_answer_is_authoritative() {
+        let mut traits = Traits::new("x", Capabilities::NONE);
+        let strict = GoneRule::TwoNotFounds { apart: Duration::from_mins(1) };
+        let all = |traits: &Traits| RentalKind::ALL.map(|kind| traits.gone_rule(kind));
+        let default = GoneRule::default();
+        for (gone, window, expected) in [
+            (GoneRule::NotFound, 0, [GoneRule::NotFound; 3]),
+            (GoneRule::NotFound, 1, [GoneRule::NotFound, default, default]),
+            (GoneRule::StatusOnly, 0, [GoneRule::StatusOnly, default, default]),
+            (strict, 0, [strict, default, default]),
+        ] {
+            (traits.gone, traits.settle_window) = (gone, Duration::from_secs(window));
+            assert_eq!(all(&traits), expected, "{gone:?} {window}");
+        }
     }
 }

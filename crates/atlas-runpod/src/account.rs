@@ -1,19 +1,23 @@
 //! One account of RunPod: what all its operations share.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use atlas_auth::Timestamp;
-use atlas_auth::{Clock, TokenHash};
+use atlas_auth::{Clock, Timestamp, TokenHash};
 use atlas_core::{CallContext, CatalogCache, Compute, Effect, Error, ProviderId, Result, Scope, Traits};
 use serde_json::Value;
 
 use crate::api::Api;
 use crate::catalog::Kept;
 use crate::config::{ProxyUrl, RunPodBuilder};
+use crate::deadline::Deadline;
 use crate::translate;
 
 /// How much of a key's hash names its account: enough that no two keys share it.
 const FINGERPRINT: usize = 16;
+
+/// How long one create may take where the call sets no bound: waiting for the rate limit included.
+const CREATE: Duration = Duration::from_mins(2);
 
 /// One account of RunPod. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -97,5 +101,15 @@ impl RunPod {
         }
         let message = format!("the order was to be sent by {not_after}, and was not");
         Err(Error::timeout(message).with_effect(Effect::NotSent))
+    }
+
+    /// The context of the call that makes what an order asks for. The stack may hold a create back, for its rate limit or
+    /// because the cloud says when to come back: never past the moment that the order names (rule P2).
+    pub(crate) fn creating(&self, deadline: &Deadline<'_>, not_after: Timestamp) -> Result<CallContext> {
+        self.refuse_expired(not_after)?;
+        let context = deadline.context()?;
+        let until_expiry = not_after.since(self.clock().now());
+        let bound = context.timeout().unwrap_or(CREATE).min(until_expiry.max(Duration::from_millis(1)));
+        Ok(context.with_timeout(bound))
     }
 }

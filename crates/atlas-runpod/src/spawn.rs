@@ -3,8 +3,6 @@
 //! Invariant. The next candidate is tried only after the cloud said, in its own words, that it made nothing of the last
 //! one. Whatever else comes ends the attempt, and its effect tells the caller whether a machine may exist.
 
-use std::time::Duration;
-
 use atlas_core::{CallContext, Compute, ComputeRequest, Effect, Error, ErrorKind, Provider, Result, SpawnOrder};
 use serde_json::Value;
 
@@ -14,9 +12,6 @@ use crate::error::missing;
 use crate::translate::candidates::Candidate;
 use crate::translate::create::Plan;
 use crate::translate::mark;
-
-/// How long one create may take where the call sets no bound: waiting for the rate limit included.
-const CREATE: Duration = Duration::from_mins(2);
 
 impl RunPod {
     /// Makes one machine of an order.
@@ -50,12 +45,8 @@ impl RunPod {
     ) -> Result<Value> {
         // Those before it were refused: provably nothing exists.
         let unsent = |error: Error| if is_first { error } else { error.with_effect(Effect::Rejected) };
-        self.refuse_expired(order.not_after()).map_err(unsent)?;
-        let context = deadline.context().map_err(unsent)?;
-        // The stack may hold a create back for its rate limit: never past the moment that the order names.
-        let until_expiry = order.not_after().since(self.clock().now());
-        let bound = context.timeout().unwrap_or(CREATE).min(until_expiry.max(Duration::from_millis(1)));
-        let made = self.api().create_pod(&context.with_timeout(bound), body, secrets).await;
+        let context = self.creating(deadline, order.not_after()).map_err(unsent)?;
+        let made = self.api().create_pod(&context, body, secrets).await;
         made.map_err(|error| missing(error, named(order.request())))
     }
 

@@ -23,8 +23,8 @@ impl RunPod {
             )?;
         }
         // Asking may have taken a while.
-        self.refuse_expired(order.not_after())?;
-        let answer = self.api().create_volume(&deadline.context()?, &volume::body(order)).await?;
+        let sending = self.creating(&deadline, order.not_after())?;
+        let answer = self.api().create_volume(&sending, &volume::body(order)).await?;
         let id = answer.get("id").and_then(Value::as_str).unwrap_or_default().to_owned();
         let kept = mark::keep(&answer, &id, order.mark());
         let made = volume::read(self.name(), answer)?;

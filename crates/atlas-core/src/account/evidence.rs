@@ -1,6 +1,8 @@
 //! What an answer of the cloud may count for (rules O3, P4): under which scope it was given, whose machine it shows, and
 //! which of several machines of one create no record holds. The same for whatever else bills.
 
+use atlas_auth::Timestamp;
+
 use super::Account;
 use crate::intents::{IntentPhase, IntentRecord, Whose};
 use crate::{
@@ -65,15 +67,20 @@ impl Account {
     /// Looks once at something that must go, says once more that it must, and keeps in `record` what was seen.
     pub(super) async fn look(&self, record: &mut IntentRecord, id: &ComputeId) -> Result<Look> {
         let (scope, kind) = (self.provider.scope(&self.context), record.intent.kind);
+        let asked = self.now();
         match self.read(kind, id).await {
             Ok(rented) if rented.is_gone() => return Ok(Look::Gone),
             Ok(rented) => return self.press(record, &rented).await,
             Err(error) if error.is_not_found() => {}
             Err(error) => return Err(error),
         }
-        match self.missing(record, id, &scope).await? {
+        match self.missing(record, id, &scope, asked).await? {
             Look::NotYet if self.provider.traits().gone_rule(kind) != GoneRule::NotFound => {}
             look => return Ok(look),
+        }
+        // What stood there last may be somebody else's: it is not ended unseen.
+        if record.unclear {
+            return Ok(Look::NotYet);
         }
         // A cloud that hides a machine for a moment may have refused the first word: say it again.
         match self.provider.end_rented(&self.context, kind, id).await {
@@ -83,11 +90,17 @@ impl Account {
         }
     }
 
-    /// What it means that a read by this id was just answered with a not-found under `scope`, and keeps in `record` what
-    /// was seen.
-    pub(super) async fn missing(&self, record: &mut IntentRecord, id: &ComputeId, scope: &Scope) -> Result<Look> {
+    /// What it means that a read by this id, begun at `asked`, was just answered with a not-found under `scope`, and keeps
+    /// in `record` what was seen. An answer counts from the moment of its question: what happens meanwhile it may not show.
+    pub(super) async fn missing(
+        &self,
+        record: &mut IntentRecord,
+        id: &ComputeId,
+        scope: &Scope,
+        asked: Timestamp,
+    ) -> Result<Look> {
         let (traits, kind) = (self.provider.traits(), record.intent.kind);
-        record.absence.missing(self.now(), scope, &record.intent.scope);
+        record.absence.missing(asked, scope, &record.intent.scope);
         if self.may_move(record) {
             let found = self.find(kind, record.intent.token()).await?;
             let copies = record.copies.as_deref().unwrap_or_default();
@@ -101,10 +114,11 @@ impl Account {
             }
         }
         if traits.gone_rule(kind) != GoneRule::NotFound {
+            let asked = self.now();
             let listed = self.list_rented(kind).await?;
             match listed.iter().find(|listed| listed.id == *id) {
                 Some(listed) if !listed.is_gone() => record.absence.seen(),
-                _ => record.absence.unlisted(self.now(), scope, &record.intent.scope),
+                _ => record.absence.unlisted(asked, scope, &record.intent.scope),
             }
         }
         let proven = record.absence.proves_gone(traits, kind, record.made_at(), record.read_back);
@@ -122,7 +136,10 @@ impl Account {
             Whose::Ours => {}
             // The cloud gave the id to somebody else's machine: ours is gone, and that one is not ours to end.
             Whose::Strangers => return Ok(Look::Gone),
-            Whose::Unclear => return Err(self.unclear(rented)),
+            Whose::Unclear => {
+                record.unclear = true;
+                return Err(self.unclear(rented));
+            }
         }
         record.sees(rented);
         self.tell_copies(record, &rented.id).await;

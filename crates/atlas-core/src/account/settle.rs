@@ -7,7 +7,7 @@ use atlas_auth::Timestamp;
 use super::Account;
 use super::evidence::Look;
 use crate::intents::{IntentPhase, Whose};
-use crate::{ComputeId, IntentRecord, Intents, Proof, RecordKey, Rented, Result, proof};
+use crate::{ComputeId, IntentRecord, Intents, Proof, RecordKey, RentalKind, Rented, Result, proof};
 
 /// What one step found out about a record.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,8 +26,8 @@ pub enum Settled {
     Missing,
     /// It is being ended, and its end is not yet proven.
     Releasing,
-    /// It was closed, and a machine, volume or endpoint of it was seen all the same; ended if it is seen again after this
-    /// moment.
+    /// It was closed, and a machine or endpoint of it, or a volume that was to be ended, was seen all the same; ended if it
+    /// is seen again after this moment.
     SeenAfterClose {
         /// What was seen.
         rented: Box<Rented>,
@@ -57,7 +57,8 @@ impl Account {
     ///
     /// A machine that appears after its record was closed is ended at the second sighting, `grace` after the first: any of
     /// a create that never had an answer, otherwise the one that was to be ended. One that had only seemed to be gone, or
-    /// a copy that somebody made, is shown again. So it is with volumes and endpoints.
+    /// a copy that somebody made, is shown again. So it is with endpoints; and with volumes, but that one which nobody
+    /// asked to end is kept however late it appears: somebody may have filled it.
     pub async fn settle(&self, record: &IntentRecord, grace: Duration) -> Result<Settled> {
         self.step("settle", self.settle_step(record, grace)).await
     }
@@ -88,6 +89,8 @@ impl Account {
 
     async fn settle_open(&self, mut record: IntentRecord) -> Result<Settled> {
         let token = record.intent.token();
+        // A search that takes long tells of the moment at which it began.
+        let asked = self.now();
         let found = self.find(record.intent.kind, token).await?;
         // Several can only be a cloud's duplicate or a human's clone: all bear a plain mark, so all are shown.
         if let Some(oldest) = self.unheld(found.matches, record.key()).await?.into_iter().next() {
@@ -95,11 +98,11 @@ impl Account {
             return Ok(Settled::Plain(Box::new(oldest)));
         }
         // Nobody holds its order any more, so nothing is sent any more: only what is under way may still land.
-        record.intent.not_after = record.intent.not_after.min(self.now());
+        record.intent.not_after = record.intent.not_after.min(asked);
         let settled = proof::settled_at(self.provider.traits(), record.intent.not_after);
         record.absence.forget_before(settled);
-        if found.complete && self.now() >= settled {
-            record.absence.unlisted(self.now(), &record.intent.scope, &record.intent.scope);
+        if found.complete && asked >= settled {
+            record.absence.unlisted(asked, &record.intent.scope, &record.intent.scope);
         }
         if record.absence.proves_absent(settled) {
             return self.close(record, Proof::Absent).await;
@@ -109,19 +112,21 @@ impl Account {
     }
 
     async fn settle_bound(&self, mut record: IntentRecord, id: &ComputeId) -> Result<Settled> {
-        let scope = self.provider.scope(&self.context);
+        let (scope, asked) = (self.provider.scope(&self.context), self.now());
         match self.read(record.intent.kind, id).await {
             Ok(rented) if rented.is_gone() => return self.close(record, Proof::Gone).await,
             Ok(rented) if record.whose(&rented) == Whose::Strangers => return self.close(record, Proof::Gone).await,
             Ok(rented) => {
+                let is_unclear = record.whose(&rented) == Whose::Unclear;
                 record.sees(&rented);
+                record.unclear = is_unclear;
                 self.on_disk(move |intents| intents.observed(&record)).await?;
                 return Ok(Settled::Plain(Box::new(rented)));
             }
             Err(error) if error.is_not_found() => {}
             Err(error) => return Err(error),
         }
-        let look = self.missing(&mut record, id, &scope).await?;
+        let look = self.missing(&mut record, id, &scope, asked).await?;
         let (key, seen) = (record.key(), record.clone());
         self.on_disk(move |intents| intents.observed(&seen)).await?;
         match look {
@@ -147,8 +152,12 @@ impl Account {
             let copy = matches.into_iter().next();
             return Ok(copy.map_or(Settled::Closed(proof), |copy| Settled::Plain(Box::new(copy))));
         };
-        if proof == Proof::Gone && record.receipt.is_none() {
-            // Nobody asked to end it: its cloud had only lost sight of it (history 6).
+        // Nobody asked to end it: its cloud had only lost sight of it (history 6).
+        let was_lost = proof == Proof::Gone && record.receipt.is_none();
+        // Its maker, told that the create failed, may have found it in the listing and filled it. One too many costs cents
+        // and is seen; what was on one that is deleted is lost.
+        let may_hold_data = record.intent.kind == RentalKind::Volume && record.receipt.is_none();
+        if was_lost || may_hold_data {
             self.follow(record.key(), &late.id).await?;
             return Ok(Settled::Plain(Box::new(late)));
         }

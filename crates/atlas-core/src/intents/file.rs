@@ -139,12 +139,16 @@ impl FileIntents {
     ) -> Result<IntentRecord> {
         files::make_private_dir(&self.folder).map_err(|cause| files::error("make", &self.folder, &cause))?;
         let _lock = self.lock()?;
-        let mut key = RecordKey::from(intent.token());
+        let (mut key, kind) = (RecordKey::from(intent.token()), intent.kind);
+        // An id belongs to a kind.
+        let is_of_kind = |record: &IntentRecord| record.intent.kind == kind;
         let (mut record, is_new) = loop {
             match read(&self.path(key)) {
                 Ok(None) => break (IntentRecord::twin(intent, key), true),
-                Ok(Some(record)) if record.compute.as_ref() == Some(compute) => break (record, false),
-                Ok(Some(record)) if record.phase == IntentPhase::Open => break (record, false),
+                Ok(Some(record)) if is_of_kind(&record) && record.compute.as_ref() == Some(compute) => {
+                    break (record, false);
+                }
+                Ok(Some(record)) if is_of_kind(&record) && record.phase == IntentPhase::Open => break (record, false),
                 Ok(Some(_)) => key.twin = key.twin.saturating_add(1),
                 // Left untouched, and no reason to let the machine bill on.
                 Err(error) if error.kind() == ErrorKind::Decode => key.twin = key.twin.saturating_add(1),
@@ -173,6 +177,7 @@ impl FileIntents {
                 record.absence = judged.absence.clone();
                 record.read_back = judged.read_back;
                 record.unmarked = judged.unmarked;
+                record.unclear = judged.unclear;
                 record.seen_as.clone_from(&judged.seen_as);
                 record.intent.price = judged.intent.price;
                 record.copies.clone_from(&judged.copies);
@@ -182,7 +187,8 @@ impl FileIntents {
 
     /// Says that the cloud moved the machine to another id, or shows again what nobody had asked to end.
     pub fn moved(&self, key: impl Into<RecordKey>, compute: &ComputeId) -> Result<()> {
-        self.change(key, |record| record.follow(compute))
+        let at = self.clock.now();
+        self.change(key, |record| record.follow(compute, at))
     }
 
     /// When this machine of a closed record was first seen: now, if never before.

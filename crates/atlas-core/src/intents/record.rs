@@ -131,6 +131,10 @@ pub struct IntentRecord {
     /// Whether the machine does not bear its mark, so that it is known by its id alone.
     #[serde(default)]
     pub unmarked: bool,
+    /// Whether it bore no mark any more when it was last read, under a name that was not its own: an operator must say
+    /// whose it is, and nothing is ended that is not seen.
+    #[serde(default)]
+    pub unclear: bool,
     /// How the machine looked when it was last read.
     #[serde(default)]
     pub seen_as: Option<SeenAs>,
@@ -169,6 +173,7 @@ impl IntentRecord {
             copies: None,
             read_back: false,
             unmarked: false,
+            unclear: false,
             seen_as: None,
             taken_over: false,
             receipt: None,
@@ -214,8 +219,11 @@ impl IntentRecord {
 
     /// Whose machine a read under the recorded id shows.
     pub(crate) fn whose(&self, compute: &Rented) -> Whose {
+        // In its name or elsewhere: what was pasted into one of them makes it nobody else's, nor gone.
+        if compute.bears(self.intent.token()) {
+            return Whose::Ours;
+        }
         match compute.mark() {
-            Some(mark) if mark.token == self.intent.token() => Whose::Ours,
             Some(_) => Whose::Strangers,
             // Known by its id alone, as long as it looks as it did: clouds use ids again.
             None if self.unmarked || compute.name.is_none() => match &self.seen_as {
@@ -236,6 +244,7 @@ impl IntentRecord {
     pub(crate) fn sees(&mut self, compute: &Rented) {
         self.absence.seen();
         self.read_back = true;
+        self.unclear = false;
         self.seen_as = Some(SeenAs { name: compute.name.clone(), created_at: compute.created_at });
         // A stopped machine may show no price, and may bill all the same when it goes on.
         let reported = compute.cost_per_hour.filter(|price| *price > Money::ZERO);
@@ -270,13 +279,15 @@ impl IntentRecord {
     }
 
     /// The cloud moved the machine to another id, or shows again what seemed to be gone.
-    pub(super) fn follow(&mut self, compute: &ComputeId) {
+    pub(super) fn follow(&mut self, compute: &ComputeId, at: Timestamp) {
         match &mut self.phase {
             IntentPhase::Bound { compute: known } | IntentPhase::Releasing { compute: known, .. } => {
                 known.clone_from(compute);
             }
             IntentPhase::Closed { .. } if self.receipt.is_none() => {
                 self.phase = IntentPhase::Bound { compute: compute.clone() };
+                // From now on others of its token are copies.
+                self.bound_at.get_or_insert(at);
             }
             IntentPhase::Open | IntentPhase::Closed { .. } => return,
         }

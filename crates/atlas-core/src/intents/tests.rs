@@ -11,7 +11,7 @@ use atlas_auth::{Clock, SeededEntropy};
 
 use super::*;
 use crate::proof::Absence;
-use crate::{Deployment, Effect, ErrorKind, Installation, TokenKind};
+use crate::{Deployment, Effect, ErrorKind, Installation, Rented, TokenKind};
 
 #[derive(Debug, Default)]
 struct Hand(Mutex<i64>);
@@ -203,6 +203,40 @@ async fn p3_a_further_machine_of_a_token_gets_a_record_of_its_own() {
     assert!(bench.intents().get(third.key()).unwrap().unwrap().is_living());
     let first = intents.leftover(intent.clone(), &compute("c1"), "asked").unwrap();
     assert_eq!((first.key(), first.taken_over), (token.into(), false));
+}
+
+#[tokio::test]
+async fn p3_a_volume_of_a_tokens_machine_takes_no_record_of_another_kind() {
+    for is_open in [true, false] {
+        let bench = Bench::new();
+        let (intents, intent) = (bench.intents(), bench.intent(1));
+        let token = intent.token();
+        intents.open(&intent).await.unwrap();
+        if !is_open {
+            intents.bound(token, &compute("x1")).await.unwrap();
+        }
+        let before = intents.get(token).unwrap().unwrap();
+        let volume = Rented::new(RentalKind::Volume, "x1");
+        let taken = intents.take_over(bench.intent(1).of_kind(RentalKind::Volume), &volume, "asked").unwrap();
+        assert_eq!((taken.intent.kind, taken.key().to_string()), (RentalKind::Volume, format!("{token}-1")));
+        assert_eq!(intents.get(token).unwrap().unwrap(), before, "the machine goes on");
+    }
+}
+
+/// Its environment was pasted from another's: it is what its name says all the same, and bills.
+#[test]
+fn p4_what_bears_the_token_in_one_of_two_places_is_nobody_elses() {
+    let bench = Bench::new();
+    let (ours, other) = (bench.intent(1), bench.intent(2));
+    let record = IntentRecord::new(ours.clone(), IntentPhase::Open, None);
+    let mut endpoint = Rented::new(RentalKind::Endpoint, "e1");
+    endpoint.name = Some(ours.mark.to_string());
+    endpoint.mark = Some(other.mark.clone());
+    assert_eq!(record.whose(&endpoint), Whose::Ours);
+    endpoint.name = Some(other.mark.to_string());
+    assert_eq!(record.whose(&endpoint), Whose::Strangers);
+    endpoint.mark = Some(ours.mark);
+    assert_eq!(record.whose(&endpoint), Whose::Ours);
 }
 
 #[tokio::test]

@@ -118,10 +118,10 @@ impl RunPod {
             endpoint::pools(request, &catalog.map_err(|error| error.with_effect(atlas_core::Effect::NotSent))?)?
         };
         // Asking may have taken a while.
-        self.refuse_expired(order.not_after())?;
+        let sending = self.creating(&deadline, order.not_after())?;
         let secrets: Vec<&Secret> = request.env.values().collect();
         let body = endpoint::body(order, &pools);
-        let answer = self.api().create_endpoint(&deadline.context()?, &body, &secrets).await?;
+        let answer = self.api().create_endpoint(&sending, &body, &secrets).await?;
         let id = answer.get("id").and_then(Value::as_str).unwrap_or_default().to_owned();
         let kept = mark::keep(&answer, &id, order.mark());
         let made = endpoint::read(self.name(), answer)?;

@@ -59,8 +59,10 @@ struct Wire<'a> {
 
 /// A volume that was read. RunPod tells no price for it.
 pub(crate) fn read(provider: &ProviderId, answer: Value) -> Result<Volume> {
-    let wire = Wire::deserialize(&answer)
-        .map_err(|_| Error::new(ErrorKind::Decode, "the cloud described a network volume that cannot be read"))?;
+    // One without an id can be neither kept nor ended: what became of it a search for its mark must tell.
+    let wire = Wire::deserialize(&answer).ok().filter(|wire| !wire.id.trim().is_empty()).ok_or_else(|| {
+        Error::new(ErrorKind::Decode, "the cloud described a network volume that cannot be read, or has no id")
+    })?;
     let mut volume = Volume::new(provider, VolumeId::new(wire.id), wire.size.unwrap_or(0));
     volume.name = wire.name.map(str::to_owned);
     volume.region = wire.data_center.map(str::to_owned);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use atlas_auth::Secret;
+use atlas_auth::{Clock, Secret};
 use atlas_core::testing::{Reply, ScriptedTransport};
 use atlas_core::{Effect, EndpointId, ErrorKind, PortSpec};
 use atlas_runpod::{EndpointChange, EndpointKind, EndpointRequest, Scaling, TemplateRequest, WorkerStatus, Workers};
@@ -78,6 +78,18 @@ async fn trap_28_29_an_endpoint_takes_pools_and_always_has_a_timeout() {
       }
     }
     "#);
+}
+
+/// A cloud that asks for a pause past the order's moment gets nothing after it, however long the call may take.
+#[tokio::test(start_paused = true)]
+async fn p2_no_endpoint_is_asked_for_past_the_moment_of_its_order() {
+    let cloud = ScriptedTransport::new().reply(200, pooled()).then(slow_down("400")).reply(201, endpoint().to_string());
+    let rig = account(&cloud);
+    let order = rig.rental(EndpointRequest::gpu("i", ["a40"]).name("box")).await;
+    let patient = context().with_timeout(Duration::from_hours(1));
+    let error = rig.runpod.create_endpoint(&patient, &order).await.unwrap_err();
+    assert_eq!((error.effect(), rig.cloud.count()), (Effect::Rejected, 2), "{error}");
+    assert!(rig.clock.now() <= order.not_after());
 }
 
 #[tokio::test(start_paused = true)]

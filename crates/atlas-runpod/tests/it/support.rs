@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use atlas_auth::{Clock, SeededEntropy, Timestamp};
-use atlas_core::testing::{ScriptedTransport, TokioClock};
+use atlas_core::testing::{Reply, ScriptedTransport, TokioClock};
 use atlas_core::{
     Auth, CallContext, Compute, ComputeId, ComputeRequest, Credentials, Deployment, Installation, Intent, Intents,
     Mark, Proof, Provider, RentalOrder, Result, SpawnOrder, SpawnToken,
@@ -182,4 +182,9 @@ impl Stopwatch {
 
 pub(crate) fn stopwatch() -> Stopwatch {
     Stopwatch(TokioClock::new(Timestamp::EPOCH))
+}
+
+/// The answer that asks for a pause of so many seconds, and made nothing.
+pub(crate) fn slow_down(seconds: &str) -> Reply {
+    Reply::new(429, problem(429, "Too Many Requests", "slow down")).header("retry-after", seconds)
 }

@@ -1,5 +1,8 @@
 //! Network volumes.
 
+use std::time::Duration;
+
+use atlas_auth::Clock;
 use atlas_core::testing::{Reply, ScriptedTransport};
 use atlas_core::{Effect, ErrorKind, Provider, VolumeId, VolumeRequest};
 use serde_json::{Value, json};
@@ -40,6 +43,36 @@ async fn a_volume_whose_fate_is_unknown_is_not_made_again() {
     let order = rig.rental(VolumeRequest::new("EU-RO-1", 50).name("box")).await;
     let error = rig.runpod.create_volume(&context(), &order).await.unwrap_err();
     assert_eq!(error.leftovers().len(), 1);
+    // One without an id may stand there, and cannot be named.
+    for wrong in [json!(""), json!(null), json!(" ")] {
+        let mut nameless = volume(50);
+        nameless["id"] = wrong;
+        let cloud = ScriptedTransport::new().reply(200, centers()).reply(201, nameless.to_string());
+        let rig = account(&cloud);
+        let order = rig.rental(VolumeRequest::new("EU-RO-1", 50).name("box")).await;
+        let error = rig.runpod.create_volume(&context(), &order).await.unwrap_err();
+        assert_eq!((error.kind(), error.effect(), error.leftovers().len()), (ErrorKind::Decode, Effect::Unknown, 0));
+    }
+}
+
+/// A cloud that asks for a pause past the order's moment gets nothing after it, however long the call may take.
+#[tokio::test(start_paused = true)]
+async fn p2_no_volume_is_asked_for_past_the_moment_of_its_order() {
+    let cloud =
+        ScriptedTransport::new().reply(200, centers()).then(slow_down("400")).reply(201, volume(50).to_string());
+    let rig = account(&cloud);
+    let order = rig.rental(VolumeRequest::new("EU-RO-1", 50).name("box")).await;
+    let patient = context().with_timeout(Duration::from_hours(1));
+    let error = rig.runpod.create_volume(&patient, &order).await.unwrap_err();
+    assert_eq!((error.effect(), rig.cloud.count()), (Effect::Rejected, 2), "{error}");
+    assert!(rig.clock.now() <= order.not_after());
+    // Within it the create is sent again, for the first provably made nothing.
+    let cloud =
+        ScriptedTransport::new().reply(200, centers()).then(slow_down("200")).reply(201, volume(50).to_string());
+    let rig = account(&cloud);
+    let order = rig.rental(VolumeRequest::new("EU-RO-1", 50).name("box")).await;
+    rig.runpod.create_volume(&patient, &order).await.unwrap();
+    assert_eq!(rig.cloud.count(), 3);
 }
 
 #[tokio::test(start_paused = true)]

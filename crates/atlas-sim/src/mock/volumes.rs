@@ -104,6 +104,15 @@ impl Mock {
         })
     }
 
+    /// Gives a network volume another name, as a human does in a cloud's console.
+    pub fn rename_volume(&self, id: &VolumeId, name: &str) -> Result<()> {
+        self.happen(|cloud, now| {
+            let volume = cloud.all_volumes().find(|volume| volume.id == *id).ok_or(Refusal::NotFound)?;
+            let account = volume.plan.account.clone();
+            cloud.rename_volume(&account, id, name, now)
+        })
+    }
+
     /// Makes a network volume that somebody else rented in the same account, under whatever name.
     pub fn foreign_volume(&self, name: &str, region: &str, size_gb: u32) -> VolumeId {
         let mut state = self.lock();
