@@ -20,12 +20,14 @@ pub struct Options {
     pub spend_limit: Money,
     /// Only cases whose name contains this.
     pub only: Option<String>,
+    /// Whether `only` is a case's whole name.
+    pub whole: bool,
 }
 
 impl Default for Options {
     /// One dollar, and every case.
     fn default() -> Self {
-        Self { spend_limit: Money::from_micros(1_000_000), only: None }
+        Self { spend_limit: Money::from_micros(1_000_000), only: None, whole: false }
     }
 }
 
@@ -41,7 +43,20 @@ impl Options {
     #[must_use]
     pub fn only(mut self, words: impl Into<String>) -> Self {
         self.only = Some(words.into());
+        self.whole = false;
         self
+    }
+
+    /// Only the case of this name.
+    #[must_use]
+    pub fn exactly(mut self, name: impl Into<String>) -> Self {
+        self.only = Some(name.into());
+        self.whole = true;
+        self
+    }
+
+    fn wants(&self, case: &Case) -> bool {
+        self.only.as_deref().is_none_or(|words| if self.whole { case.name == words } else { case.name.contains(words) })
     }
 }
 
@@ -49,9 +64,9 @@ impl Options {
 pub async fn run(harness: &dyn Harness, options: &Options) -> Report {
     let bench = Bench::new(harness);
     let mut report = Report::new(bench.provider().id());
+    // What cannot be ended now is tried once more at the end, and told if it is still there.
     bench.clean(true).await;
-    let wanted = |case: &&Case| options.only.as_ref().is_none_or(|words| case.name.contains(words.as_str()));
-    let mut cases: Vec<_> = CASES.iter().filter(wanted).enumerate().collect();
+    let mut cases: Vec<_> = CASES.iter().filter(|case| options.wants(case)).enumerate().collect();
     cases.sort_by_key(|(_, case)| !case.lingers);
     let (mut rows, mut lingering) = (BTreeMap::new(), Vec::new());
     for (place, case) in cases {
@@ -71,7 +86,7 @@ pub async fn run(harness: &dyn Harness, options: &Options) -> Report {
         }
     }
     report.rows = rows.into_values().collect();
-    report.left = bench.clean(false).await;
+    report.left = bench.clean(true).await;
     report.spent = bench.spent();
     report
 }
