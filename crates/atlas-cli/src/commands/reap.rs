@@ -23,7 +23,8 @@ const ENDINGS: Duration = Duration::from_mins(1);
 /// priced, and left alone. Machines spawned by hand are never ended. A missing or new store ends nothing.
 ///
 /// Volumes and endpoints are rentals too, and go the same way: one that was handed out is kept until somebody asks for its
-/// end; one of a create that was never answered is kept if it is found in time, and ended if it lands later.
+/// end; one of a create that was never answered is kept if it is found in time. Landing later, an endpoint is ended, and a
+/// volume kept and told: somebody may have filled it.
 ///
 /// An account that cannot be looked at keeps nobody from looking at the others; the command then fails at the end.
 #[derive(Debug, Args)]
@@ -145,22 +146,23 @@ impl Reap {
         let account = context.build(id.as_str())?;
         let grace = context.atlas.config().orchestrator.reap_grace;
         let mut seen = Seen::default();
-        let mut answers = true;
-        for record in account.records().await? {
+        let mut silent = Silent::default();
+        let mut records = account.records().await?;
+        // Machines first: they cost the most, and have users.
+        records.sort_by_key(|record| record.intent.kind != RentalKind::Machine);
+        for record in &records {
+            let kind = record.intent.kind;
             let settled =
-                if self.dry_run || !answers { Ok(None) } else { account.settle(&record, grace).await.map(Some) };
+                if self.dry_run || silent.is(kind) { Ok(None) } else { account.settle(record, grace).await.map(Some) };
             let settled = settled.unwrap_or_else(|error| {
-                // What does not answer for one record, or does not open to the key, will not for the next.
-                answers &= !is_of_the_account(&error);
+                silent.learn(kind, &error);
                 let rental = format!("rental {}", record.intent.token());
                 seen.failures.push(Failure::from(error.with_provider(id).context(rental)));
                 None
             });
-            seen.lines.extend(record_line(&record, settled));
+            seen.lines.extend(record_line(record, settled));
         }
-        if answers {
-            others(context, &account, &mut seen).await;
-        }
+        others(context, &account, &records, &silent, &mut seen).await;
         Ok(seen)
     }
 
@@ -228,32 +230,52 @@ impl Reap {
     }
 }
 
-/// Whether this fails for every rental of an account alike, so that once is enough to be told.
-fn is_of_the_account(error: &atlas::Error) -> bool {
-    match error.kind() {
-        ErrorKind::Timeout | ErrorKind::Unauthorized => true,
-        // No connection came about at all.
-        ErrorKind::Transport => error.effect() == Effect::NotSent,
-        _ => false,
+/// Of what an account gave no answer: what was not told for one record will not be for the next.
+#[derive(Debug, Default)]
+struct Silent {
+    /// It does not open to the key, or no connection comes about: nothing of it answers.
+    all: bool,
+    /// Clouds have an interface for each kind, and one that hangs says nothing of the others.
+    kinds: Vec<RentalKind>,
+}
+
+impl Silent {
+    fn is(&self, kind: RentalKind) -> bool {
+        self.all || self.kinds.contains(&kind)
+    }
+
+    fn learn(&mut self, kind: RentalKind, error: &atlas::Error) {
+        match error.kind() {
+            ErrorKind::Unauthorized => self.all = true,
+            // No connection came about at all.
+            ErrorKind::Transport if error.effect() == Effect::NotSent => self.all = true,
+            ErrorKind::Timeout => self.kinds.push(kind),
+            _ => {}
+        }
     }
 }
 
-/// The volumes and endpoints of this deployment, whether a record here tells of them or not: they bill too.
-async fn others(context: &Context, account: &Account, seen: &mut Seen) {
+/// The volumes and endpoints of this deployment, whether a record here tells of them or not: they bill too. One that a
+/// record tells of is ours under any name, but for another's mark.
+async fn others(context: &Context, account: &Account, records: &[IntentRecord], silent: &Silent, seen: &mut Seen) {
     let provider = account.provider();
     for kind in RentalKind::ALL {
-        if !kind.capability().is_some_and(|capability| provider.traits().has(capability)) {
+        if silent.is(kind) || !kind.capability().is_some_and(|capability| provider.traits().has(capability)) {
             continue;
         }
         match account.list_rented(kind).await {
             Ok(all) => {
                 let deployment = &context.atlas.config().deployment;
                 let is_ours = |rented: &Rented| rented.mark().is_some_and(|mark| mark.deployment == *deployment);
-                for rented in all.iter().filter(|rented| is_ours(rented)) {
+                for rented in &all {
+                    let record = records.iter().find(|record| record.tells_of(kind, &rented.id));
+                    if !is_ours(rented) && (record.is_none() || rented.mark().is_some()) {
+                        continue;
+                    }
                     let is_told =
                         |line: &Line| line.kind == kind && line.compute.as_deref() == Some(rented.id.as_str());
                     if !seen.lines.iter().any(is_told) {
-                        seen.lines.push(plain_line(provider.id(), rented));
+                        seen.lines.push(plain_line(provider.id(), rented, record));
                     }
                 }
             }
@@ -305,8 +327,12 @@ fn record_line(record: &IntentRecord, settled: Option<Settled>) -> Option<Line> 
 }
 
 /// A volume or an endpoint that somebody made by hand.
-fn plain_line(provider: &ProviderId, rented: &Rented) -> Line {
+fn plain_line(provider: &ProviderId, rented: &Rented, record: Option<&IntentRecord>) -> Line {
+    let is_renamed = rented.mark().is_none();
     let why = match rented.kind {
+        RentalKind::Volume if is_renamed => {
+            "made by hand, and has another name now: `atlas volume delete --foreign` ends it"
+        }
         RentalKind::Volume => "made by hand: `atlas volume delete` ends it",
         _ => "made by hand: who made it ends it",
     };
@@ -314,7 +340,10 @@ fn plain_line(provider: &ProviderId, rented: &Rented) -> Line {
         provider: provider.to_string(),
         kind: rented.kind,
         compute: Some(rented.id.to_string()),
-        rental: rented.mark().map(|mark| mark.token.to_string()),
+        rental: record
+            .map(|record| record.intent.token())
+            .or_else(|| rented.mark().map(|mark| mark.token))
+            .map(|token| token.to_string()),
         is: "plain",
         why: why.to_owned(),
         cost_per_hour: rented.cost_per_hour,
@@ -363,4 +392,32 @@ fn words(lines: &[Line], saw_everything: bool) -> String {
         format!("{}: {what}{price}: {}: {}", line.provider, line.is, line.why)
     };
     lines.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    //! One interface that hangs keeps nobody from the rest of its account.
+
+    use super::*;
+
+    #[test]
+    fn what_hangs_for_one_kind_is_asked_for_the_others() {
+        let mut silent = Silent::default();
+        silent.learn(RentalKind::Volume, &atlas::Error::new(ErrorKind::Provider, "busy"));
+        silent.learn(
+            RentalKind::Volume,
+            &atlas::Error::new(ErrorKind::Transport, "cut off").with_effect(Effect::Unknown),
+        );
+        assert!(!silent.is(RentalKind::Volume), "it may answer for the next");
+        silent.learn(RentalKind::Volume, &atlas::Error::timeout("no answer"));
+        assert_eq!(RentalKind::ALL.map(|kind| silent.is(kind)), [false, true, false]);
+        for error in [
+            atlas::Error::new(ErrorKind::Unauthorized, "no such key"),
+            atlas::Error::new(ErrorKind::Transport, "no connection").with_effect(Effect::NotSent),
+        ] {
+            let mut silent = Silent::default();
+            silent.learn(RentalKind::Volume, &error);
+            assert_eq!(RentalKind::ALL.map(|kind| silent.is(kind)), [true; 3], "{error}");
+        }
+    }
 }

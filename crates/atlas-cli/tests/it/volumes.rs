@@ -7,6 +7,7 @@ use std::process::{Child, Stdio};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
+use crate::cloud::Cloud;
 use crate::home::{Home, Ran, Running, wait_until};
 
 /// A simulated cloud as one process, and a configuration that leads there.
@@ -185,4 +186,29 @@ fn a_create_that_is_interrupted_or_that_nobody_reads_is_undone() {
     assert_eq!(unread.status.code(), Some(1), "{said}");
     assert!(said.contains("was deleted again"), "{said}");
     assert_eq!(sim.ids(), Vec::<String>::new());
+}
+
+/// Somebody gave it another name in the cloud's console: it bills on, and is told by the id that was recorded.
+#[test]
+fn a_volume_that_was_renamed_is_shown() {
+    let cloud = Cloud::new();
+    let home = Home::new();
+    cloud.lead(&home);
+    let made = home.good(&["volume", "create", "--region", "EU-RO-1", "--size-gb", "50", "--json"]).json();
+    let id = made["id"].as_str().expect("text");
+    let (status, answer) = cloud.call("PATCH", &format!("/v2/network-volumes/{id}"), r#"{"name":"weights"}"#);
+    assert_eq!(status, 200, "{answer}");
+    let (status, answer) = cloud.call(
+        "POST",
+        "/v2/network-volumes",
+        r#"{"name":"another's","size":10,"dataCenter":"EU-RO-1","type":"STANDARD"}"#,
+    );
+    assert_eq!(status, 201, "{answer}");
+    let listed = home.good(&["volume", "list", "--json"]).json();
+    assert_eq!((listed.as_array().map(Vec::len), &listed[0]["id"]), (Some(1), &json!(id)), "{listed}");
+    let reaped = home.good(&["reap", "--json"]).json();
+    assert_eq!(reaped.as_array().map(Vec::len), Some(1), "{reaped}");
+    assert_eq!((&reaped[0]["is"], &reaped[0]["compute"]), (&json!("plain"), &json!(id)), "{reaped}");
+    assert!(reaped[0]["why"].as_str().expect("text").contains("--foreign"), "{reaped}");
+    assert!(reaped[0]["rental"].is_string(), "{reaped}");
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use atlas_auth::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Intent, Proof};
+use super::{Intent, Proof, RentalKind};
 use crate::proof::Absence;
 use crate::{ComputeId, Money, Rented, SpawnToken};
 
@@ -204,6 +204,11 @@ impl IntentRecord {
     /// Whether something of it may be left.
     pub fn is_living(&self) -> bool {
         !matches!(self.phase, IntentPhase::Closed { .. })
+    }
+
+    /// Whether something of this kind and id is what became of it and may be left, under whatever name.
+    pub fn tells_of(&self, kind: RentalKind, id: &ComputeId) -> bool {
+        self.is_living() && !self.taken_over && self.intent.kind == kind && self.compute.as_ref() == Some(id)
     }
 
     /// Whether the record alone says whose its machine is: one that was made under it, or is being ended already, or was.

@@ -5,7 +5,8 @@ mod create;
 use std::num::NonZeroU32;
 
 use atlas::{
-    Account, Capability, Deployment, IntentRecord, Permission, ProviderId, RentalKind, Volume as Shown, VolumeId,
+    Account, Capability, ComputeId, Deployment, IntentRecord, Permission, ProviderId, RentalKind, Volume as Shown,
+    VolumeId,
 };
 use clap::{Args, Subcommand};
 use futures_util::future::join_all;
@@ -201,7 +202,12 @@ impl List {
         let of_volumes = records.iter().filter(|record| record.intent.kind == RentalKind::Volume);
         let notes = of_volumes.filter_map(|record| note(record, &volumes)).collect();
         let deployment = &context.atlas.config().deployment;
-        volumes.retain(|volume| self.all || is_ours(volume, deployment));
+        // One that a record tells of is ours under any name, but for another's mark.
+        let is_told = |volume: &Shown| {
+            let id = ComputeId::new(volume.id.as_str());
+            volume.mark().is_none() && records.iter().any(|record| record.tells_of(RentalKind::Volume, &id))
+        };
+        volumes.retain(|volume| self.all || is_ours(volume, deployment) || is_told(volume));
         Ok(Some(Seen { volumes, notes }))
     }
 }
