@@ -173,6 +173,13 @@ pub const CASES: &[Case] = &[
         capability::serverless
     ),
     case!(
+        "capability/webhooks",
+        "C2: a job with a webhook is refused where webhooks are not declared",
+        without(Capability::Webhooks),
+        FREE,
+        capability::webhooks
+    ),
+    case!(
         "capability/endpoints-listed",
         "C2, O1: with serverless, endpoints are listed, so that they can be found again",
         with(Capability::Serverless),
@@ -379,6 +386,13 @@ pub const CASES: &[Case] = &[
         with(Capability::Serverless),
         Cost::Little,
         job::sync_timeout
+    ),
+    case!(
+        "job/lost-answer",
+        "C8: a job whose answer is lost may run, and is not sent again",
+        with(Capability::Serverless),
+        Cost::Little,
+        job::lost_answer
     ),
     case!(
         "job/cancel",
