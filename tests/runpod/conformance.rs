@@ -56,6 +56,10 @@ impl Harness for RunPodHarness {
         Some(JobRequest::new(self.ground.cloud.endpoint_id(), json!({ "seconds": 1, "chunks": 3 })))
     }
 
+    fn jobs(&self) -> Option<usize> {
+        Some(self.ground.cloud.jobs().len())
+    }
+
     async fn reset(&self) {
         self.ground.cloud.reset();
     }
@@ -68,6 +72,7 @@ impl Harness for RunPodHarness {
         let rule = match trouble {
             Trouble::LosesCreate => Rule::on(Operation::Spawn, Fault::LosesAnswer),
             Trouble::LosesVolume => Rule::on(Operation::CreateVolume, Fault::LosesAnswer),
+            Trouble::LosesJob => Rule::on(Operation::RunJob, Fault::LosesAnswer),
             // Whether a request arrived is decided before any cloud: its connection is refused.
             Trouble::CreateNeverArrives => {
                 self.way.lead_the_next_create_nowhere();
@@ -144,6 +149,7 @@ const NOT_APPLICABLE: &[&str] = &[
     "capability/stop",
     "capability/logs",
     "capability/serverless",
+    "capability/webhooks",
     "capability/network-volumes",
     "capability/catalog",
     "capability/gpu",

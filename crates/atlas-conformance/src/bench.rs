@@ -10,9 +10,10 @@ use atlas_auth::{Entropy, SystemEntropy, Timestamp};
 use atlas_core::{
     Auth, CallContext, Compute, ComputeFilter, ComputeId, ComputeRequest, ComputeStatus, Credentials, Deployment,
     Effect, Error, Installation, Intent, Intents, Mark, Money, Proof, Provider, RentalKind, RentalOrder, Result,
-    SpawnOrder, SpawnToken, TokenKind, VolumeOrder, VolumeRequest,
+    SpawnOrder, SpawnToken, VolumeOrder, VolumeRequest,
 };
 
+use crate::dated;
 use crate::harness::{Harness, Trouble};
 use crate::lingering::Memory;
 
@@ -138,7 +139,7 @@ impl<'h> Bench<'h> {
 
     /// A token of its own.
     pub fn token(&self) -> SpawnToken {
-        SpawnToken::generate(TokenKind::Plain, &SystemEntropy)
+        dated::token(self.now())
     }
 
     /// A text that occurs nowhere by chance.
@@ -395,11 +396,18 @@ impl<'h> Bench<'h> {
         left
     }
 
-    /// What bears the mark of this run; with `stale`, also what an earlier one left more than an hour ago.
+    /// How old a thing of another run must be to be no more in use: each case ends what it made within its own bound.
+    fn stale_after(&self) -> Duration {
+        Duration::from_hours(1).max(self.harness.patience() * 4)
+    }
+
+    /// What bears the mark of this run; with `stale`, also what an earlier one left more than an hour ago, by its token,
+    /// or else by what the cloud says. What tells no age may be of a run that goes on beside this one, and is left alone.
     async fn ours(&self, kind: RentalKind, stale: bool) -> Result<Vec<ComputeId>> {
         let bears = |mark: Option<Mark>, made: Option<Timestamp>| {
             mark.is_some_and(|mark| {
-                let old = made.is_some_and(|made| self.now().since(made) > Duration::from_hours(1));
+                let made = dated::made_at(mark.token).or(made);
+                let old = made.is_some_and(|made| self.now().since(made) > self.stale_after());
                 mark.deployment.as_str() == DEPLOYMENT && (mark.installation == self.installation || (stale && old))
             })
         };

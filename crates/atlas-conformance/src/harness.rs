@@ -16,6 +16,8 @@ pub enum Trouble {
     LosesCreate,
     /// The next create of a network volume makes it, and its answer is lost.
     LosesVolume,
+    /// The next job is taken, and the answer is lost.
+    LosesJob,
     /// The next create never reaches the cloud.
     CreateNeverArrives,
     /// The next create is refused for want of machines, whatever it tries.
@@ -50,6 +52,11 @@ pub trait Harness: Send + Sync {
 
     /// A job that takes about a second and streams at least two pieces.
     fn job(&self) -> Option<JobRequest> {
+        None
+    }
+
+    /// How many jobs the cloud has taken, where that can be seen: the proof that a job was not sent twice.
+    fn jobs(&self) -> Option<usize> {
         None
     }
 

@@ -12,12 +12,14 @@
 //! ```
 //!
 //! Every machine bears the mark of the deployment `conformance` and of this one run; what bears it is ended after each
-//! case, whatever became of it, and looked for once more at the end. Nothing else is ever touched. The suite may gain
+//! case, whatever became of it, and looked for once more at the end. What an earlier run left more than an hour ago is ended
+//! too. Nothing else is ever touched. The suite may gain
 //! cases in minor releases.
 
 mod bench;
 mod case;
 pub mod cases;
+mod dated;
 mod harness;
 #[cfg(feature = "libtest")]
 mod libtest;

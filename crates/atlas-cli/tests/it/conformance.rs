@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::home::Home;
 
 /// What nobody can prove from outside: the cloud would have to fail, or to be told of a volume, a job or an option.
-const NOT_PROVABLE: [&str; 24] = [
+const NOT_PROVABLE: [&str; 25] = [
     "listing/several-pages",
     "mark/found-after-lost-answer",
     "mark/lost-answer-not-repeated",
@@ -28,6 +28,7 @@ const NOT_PROVABLE: [&str; 24] = [
     "job/ends",
     "job/sync",
     "job/sync-timeout",
+    "job/lost-answer",
     "job/cancel",
     "job/stream",
     "job/unknown",

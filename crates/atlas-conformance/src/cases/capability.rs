@@ -62,6 +62,15 @@ pub(super) async fn serverless(bench: &Bench<'_>) -> Verdict {
     unsupported(bench, "end_rented", capability, provider.end_rented(&context, RentalKind::Endpoint, &id)).await
 }
 
+pub(super) async fn webhooks(bench: &Bench<'_>) -> Verdict {
+    let (provider, context) = (bench.provider(), bench.context());
+    let job = bench.harness().job().unwrap_or_else(|| JobRequest::new("e1", serde_json::json!({"a": 1})));
+    let request = job.webhook("https://hook.example/over");
+    let serverless = provider.traits().has(Capability::Serverless);
+    let lacking = if serverless { Capability::Webhooks } else { Capability::Serverless };
+    unsupported(bench, "a job with a webhook", lacking, provider.run_job(&context, &request)).await
+}
+
 pub(super) async fn endpoints_listed(bench: &Bench<'_>) -> Verdict {
     let all = bench.provider().list_rented(&bench.context(), RentalKind::Endpoint).await?;
     ensure!(all.iter().all(|rented| rented.kind == RentalKind::Endpoint), "among the endpoints are others: {all:?}");

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use atlas_core::{ErrorKind, Job, JobId, JobRequest, JobStatus};
+use atlas_core::{Effect, ErrorKind, Job, JobId, JobRequest, JobStatus};
 use futures_util::StreamExt;
 
 use crate::bench::{Bench, Broken, ensure};
 use crate::case::Verdict;
+use crate::harness::Trouble;
 
 /// How often a job is looked at.
 const PAUSE: Duration = Duration::from_millis(250);
@@ -72,6 +73,26 @@ pub(super) async fn sync_timeout(bench: &Bench<'_>) -> Verdict {
             over(bench, &read).await.map(drop)
         }
     }
+}
+
+pub(super) async fn lost_answer(bench: &Bench<'_>) -> Verdict {
+    let request = request(bench)?;
+    let taken = || {
+        let lacking = || Broken::NotProvable("the harness cannot count the jobs that the cloud has taken".to_owned());
+        bench.harness().jobs().ok_or_else(lacking)
+    };
+    let before = taken()?;
+    bench.inject(Trouble::LosesJob)?;
+    match bench.provider().run_job(&bench.context(), &request).await {
+        Ok(job) => return Err(Broken::because(format!("the answer was lost, and job {} came of it", job.id))),
+        Err(error) => {
+            ensure!(error.effect() == Effect::Unknown, "the effect of a lost answer is {:?}", error.effect());
+        }
+    }
+    bench.settle().await;
+    let made = taken()?.saturating_sub(before);
+    ensure!(made == 1, "one job whose answer was lost was taken {made} times");
+    Ok(())
 }
 
 pub(super) async fn cancel(bench: &Bench<'_>) -> Verdict {

@@ -36,6 +36,7 @@ macro_rules! case {
 const ANY: Needs = Needs::Nothing;
 const FREE: Cost = Cost::Free;
 const ONE: Cost = Cost::Machines(1);
+const JOBS: Needs = with(Capability::Serverless);
 
 const fn with(capability: Capability) -> Needs {
     Needs::With(capability)
@@ -171,6 +172,13 @@ pub const CASES: &[Case] = &[
         without(Capability::Serverless),
         FREE,
         capability::serverless
+    ),
+    case!(
+        "capability/webhooks",
+        "C2: a job with a webhook is refused where webhooks are not declared",
+        without(Capability::Webhooks),
+        FREE,
+        capability::webhooks
     ),
     case!(
         "capability/endpoints-listed",
@@ -365,34 +373,23 @@ pub const CASES: &[Case] = &[
         Cost::Little,
         volume::delete_repeats
     ),
-    case!("job/ends", "a job comes to its output", with(Capability::Serverless), Cost::Little, job::ends),
+    case!("job/ends", "a job comes to its output", JOBS, Cost::Little, job::ends),
+    case!("job/sync", "a job that is waited for comes back done", JOBS, Cost::Little, job::sync),
+    case!("job/sync-timeout", "a wait that is over says what became of the job", JOBS, Cost::Little, job::sync_timeout),
     case!(
-        "job/sync",
-        "a job that is waited for comes back done",
-        with(Capability::Serverless),
+        "job/lost-answer",
+        "C8: a job whose answer is lost may run, and is not sent again",
+        JOBS,
         Cost::Little,
-        job::sync
+        job::lost_answer
     ),
-    case!(
-        "job/sync-timeout",
-        "a wait that is over says what became of the job",
-        with(Capability::Serverless),
-        Cost::Little,
-        job::sync_timeout
-    ),
-    case!(
-        "job/cancel",
-        "a cancelled job is over, and cancelling repeats safely",
-        with(Capability::Serverless),
-        Cost::Little,
-        job::cancel
-    ),
+    case!("job/cancel", "a cancelled job is over, and cancelling repeats safely", JOBS, Cost::Little, job::cancel),
     case!(
         "job/stream",
         "a stream gives each piece once and in order, and ends by itself",
-        with(Capability::Serverless),
+        JOBS,
         Cost::Little,
         job::stream
     ),
-    case!("job/unknown", "a job that nobody knows is not_found", with(Capability::Serverless), FREE, job::unknown),
+    case!("job/unknown", "a job that nobody knows is not_found", JOBS, FREE, job::unknown),
 ];

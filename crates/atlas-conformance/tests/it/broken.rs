@@ -70,8 +70,13 @@ pub(crate) enum Defect {
     DeletesVolumesOnce,
     StreamsTwice,
     ForgetsWhichJob,
+    SendsJobAgain,
+    CallsLostJobRejected,
+    TakesWebhooks,
     CancelsOnce,
     DoubtsForgottenJobs,
+    NeverEnds,
+    TellsNoAge,
 }
 
 /// A right provider with one thing wrong.
@@ -263,6 +268,7 @@ impl Provider for Broken {
                 let again = listed[0].clone();
                 listed.push(again);
             }
+            Defect::TellsNoAge => listed.iter_mut().for_each(|compute| compute.created_at = None),
             Defect::ListsWithoutStopped => listed.retain(|compute| compute.status != ComputeStatus::Stopped),
             Defect::ListsOtherwise => listed.iter_mut().for_each(|compute| compute.cost_per_hour = Some(Money::ZERO)),
             _ => {}
@@ -276,6 +282,7 @@ impl Provider for Broken {
             Defect::FailsToEndUnknown if is_unknown => Err(Error::not_found("no such machine")),
             Defect::FailsToEndGone if !is_unknown && !self.exists(id) => Err(Error::not_found("no such machine")),
             Defect::EndsNothing => Ok(()),
+            Defect::NeverEnds => std::future::pending().await,
             _ => self.inner.terminate(context, id).await,
         }
     }
@@ -345,8 +352,20 @@ impl Provider for Broken {
     }
 
     async fn run_job(&self, context: &CallContext, request: &JobRequest) -> Result<Job> {
+        if self.has(Defect::TakesWebhooks) {
+            let mut request = request.clone();
+            request.webhook = None;
+            return self.inner.run_job(context, &request).await;
+        }
         let answer = self.inner.run_job(context, request).await;
         match answer {
+            Err(error) if self.has(Defect::SendsJobAgain) && error.effect() == Effect::Unknown => {
+                let _ = self.inner.run_job(context, request).await;
+                Err(error)
+            }
+            Err(error) if self.has(Defect::CallsLostJobRejected) && error.effect() == Effect::Unknown => {
+                Err(error.with_effect(Effect::Rejected))
+            }
             Err(error) if self.has(Defect::ForgetsWhichJob) => {
                 Err(Error::new(error.kind(), "it took too long").with_provider(self.id()))
             }
@@ -409,7 +428,11 @@ impl Provider for Broken {
     }
 
     async fn list_volumes(&self, context: &CallContext) -> Result<Vec<Volume>> {
-        self.inner.list_volumes(context).await
+        let mut volumes = self.inner.list_volumes(context).await?;
+        if self.has(Defect::TellsNoAge) {
+            volumes.iter_mut().for_each(|volume| volume.created_at = None);
+        }
+        Ok(volumes)
     }
 
     async fn grow_volume(&self, context: &CallContext, id: &VolumeId, size_gb: u32) -> Result<Volume> {
@@ -448,7 +471,11 @@ impl Provider for Broken {
     }
 
     async fn end_rented(&self, context: &CallContext, kind: RentalKind, id: &ComputeId) -> Result<()> {
-        self.inner.end_rented(context, kind, id).await
+        match self.defect {
+            Defect::EndsNothing => Ok(()),
+            Defect::NeverEnds => std::future::pending().await,
+            _ => self.inner.end_rented(context, kind, id).await,
+        }
     }
 }
 

@@ -6,3 +6,4 @@ mod broken;
 mod docs;
 mod mock;
 mod mutants;
+mod stale;

@@ -52,6 +52,11 @@ impl Harness for MockHarness {
         Some(JobRequest::new(endpoint.as_str(), json!({ "seconds": 1, "chunks": 3 })))
     }
 
+    fn jobs(&self) -> Option<usize> {
+        let endpoint = self.endpoint.lock().expect("nobody panics with it").clone()?;
+        self.cloud.jobs(&endpoint).ok().map(|jobs| jobs.len())
+    }
+
     fn requests(&self) -> Option<u64> {
         u64::try_from(self.cloud.calls().len()).ok()
     }
@@ -61,6 +66,7 @@ impl Harness for MockHarness {
             Trouble::LosesCreate => Rule::on(Operation::Spawn, Fault::LosesAnswer),
             Trouble::CreateNeverArrives => Rule::on(Operation::Spawn, Fault::FailsBefore),
             Trouble::LosesVolume => Rule::on(Operation::CreateVolume, Fault::LosesAnswer),
+            Trouble::LosesJob => Rule::on(Operation::RunJob, Fault::LosesAnswer),
             Trouble::NoCapacity => Rule::on(Operation::Spawn, Fault::CapacityGone),
             Trouble::MakesTwo => Rule::on(Operation::Spawn, Fault::Duplicates),
             Trouble::LeavesLeftover => Rule::on(Operation::Spawn, Fault::LeavesLeftover),

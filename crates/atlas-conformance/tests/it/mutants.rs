@@ -79,6 +79,9 @@ const TABLE: &[(Defect, &[&str])] = &[
     (Defect::DeletesVolumesOnce, &["volume/delete-repeats"]),
     (Defect::StreamsTwice, &["job/stream"]),
     (Defect::ForgetsWhichJob, &["job/sync-timeout"]),
+    (Defect::SendsJobAgain, &["job/lost-answer"]),
+    (Defect::CallsLostJobRejected, &["job/lost-answer"]),
+    (Defect::TakesWebhooks, &["capability/webhooks"]),
     (Defect::CancelsOnce, &["job/cancel"]),
     (Defect::DoubtsForgottenJobs, &["job/unknown"]),
 ];
@@ -91,6 +94,7 @@ async fn exactly_the_broken_promise_is_found() {
         builder = match defect {
             Defect::StopsUndeclared => builder.without(Capability::StopResume),
             Defect::TakesSpotForOrdinary => builder.without(Capability::Spot),
+            Defect::TakesWebhooks => builder.without(Capability::Webhooks),
             Defect::ListsUndeclared => builder.without(Capability::Serverless),
             _ => builder,
         };

@@ -11,13 +11,13 @@ use crate::http::{HttpClient, Lane, Repeat, Request};
 use crate::testing::{Reply, ScriptedTransport, TokioClock};
 use crate::{CallContext, Effect, Error, ErrorKind, ProviderId};
 
-const CANARY: &str = "canary-77aa";
+pub(super) const CANARY: &str = "canary-77aa";
 
 fn url(path: &str) -> Url {
     Url::parse("https://cloud.invalid").unwrap().join(path).unwrap()
 }
 
-fn client(cloud: &ScriptedTransport) -> HttpClient {
+pub(super) fn client(cloud: &ScriptedTransport) -> HttpClient {
     HttpClient::builder(&ProviderId::parse("cloud").unwrap(), "test", Arc::new(cloud.clone()))
         .key(Some(Secret::new(CANARY)))
         .clock(Arc::new(TokioClock::new(Timestamp::from_seconds(1_800_000_000))))
@@ -25,11 +25,11 @@ fn client(cloud: &ScriptedTransport) -> HttpClient {
         .build()
 }
 
-fn create() -> Request {
+pub(super) fn create() -> Request {
     Request::post(url("/machines"), "spawn").json(&serde_json::json!({"secret": CANARY})).unwrap().lane(Lane::Create)
 }
 
-fn read() -> Request {
+pub(super) fn read() -> Request {
     Request::get(url("/machines/1?token=canary-77aa"), "get")
 }
 
