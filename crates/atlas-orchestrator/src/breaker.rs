@@ -76,8 +76,11 @@ impl Inner {
         Ok(())
     }
 
-    /// A start failed.
+    /// A start failed. One for which no create was ever sent says nothing about the next: it waited, or was refused here.
     pub(crate) async fn note_failure(&self, session: &SessionRecord, why: &str) -> Result<()> {
+        if session.attempt == 0 {
+            return Ok(());
+        }
         let key = session.key.as_deref().unwrap_or(&session.user);
         self.count_failure(&key_row(key), 0, why).await?;
         self.count_failure(&deployment_row(), DEPLOYMENT_FAILURES - 1, why).await

@@ -30,6 +30,13 @@ impl RentalRecord {
         releases
     }
 
+    /// It was closed, and perhaps too early: it goes again, and has billed since `from`.
+    pub(crate) fn reopen(&mut self, receipt: Receipt, from: Timestamp) {
+        self.accrual.reopen(from);
+        self.phase = RentalPhase::Releasing { receipt };
+        self.absence.seen();
+    }
+
     /// Closes it by proof.
     pub(crate) fn close(&mut self, proof: Proof, at: Timestamp) {
         self.phase = RentalPhase::Closed { proof, at };
@@ -198,6 +205,7 @@ impl Inner {
             if !session.is_living() {
                 return Ok(false);
             }
+            self.strike_closed(&mut session).await?;
             let mut rentals = self.rentals_of(&session).await?;
             let change = self.books.change().urgent();
             let change = self.add_ending(change, &mut session, &mut rentals, &[], receipt.clone());
@@ -215,6 +223,9 @@ impl Inner {
 
     /// What memory must know once an ending is written.
     pub(crate) fn after_ending(&self, session: &SessionRecord) {
+        if !session.is_living() {
+            self.give_turn_back(session);
+        }
         match session.phase {
             SessionPhase::Ended { .. } => {
                 self.activity.tell(&session.id);

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use atlas_auth::{Clock, Entropy, MasterKey, Sealer, Timestamp};
 use atlas_core::{
-    Atlas, CallContext, Compute, ComputeRequest, Credentials, Deployment, Installation, PrivateParts, Probe, Provider,
+    Atlas, CallContext, ComputeRequest, Credentials, Deployment, Installation, PrivateParts, Probe, Provider,
     ProviderId, Scope, SpawnToken,
 };
 use tokio_util::sync::CancellationToken;
@@ -22,7 +22,7 @@ use crate::rental::RentalRecord;
 use crate::session::SessionRecord;
 use crate::time::IdleClock;
 use crate::view::{self, SessionView};
-use crate::{Error, RentalId, Result, SessionId};
+use crate::{Error, Result, SessionId};
 
 /// One account: usable, or why not. An account that cannot be built is exposure, not a reason not to start (rule P14).
 #[derive(Debug, Clone)]
@@ -222,24 +222,12 @@ impl Inner {
         turns.entry(session.provider.clone()).or_default().take(session.id, pace, self.now())
     }
 
-    /// Those of `matches` that no other rental of the same create has: a machine that is being ended must not be given to
-    /// anybody.
-    pub(crate) async fn unheld(&self, rental: &RentalRecord, mut matches: Vec<Compute>) -> Result<Vec<Compute>> {
-        if matches.is_empty() {
-            return Ok(matches);
+    /// Gives back the turn of a session that is over, or can have no create.
+    pub(crate) fn give_turn_back(&self, session: &SessionRecord) {
+        let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(turns) = turns.get_mut(&session.provider) {
+            turns.give_back(session.id);
         }
-        for twin in 0..u16::MAX {
-            let id = RentalId { token: rental.id.token, twin };
-            match self.books.rental(id).await {
-                Ok(Some(Read { record, .. })) if id != rental.id => {
-                    matches.retain(|found| record.compute.as_ref() != Some(&found.id));
-                }
-                Ok(None) => break,
-                Ok(Some(_)) | Err(Error::Unreadable { .. }) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(matches)
     }
 
     /// Says that a create is being sent, until the guard is dropped.

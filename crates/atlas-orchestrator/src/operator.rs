@@ -9,7 +9,7 @@ use crate::books::{Expect, Read};
 use crate::events::{Event, What};
 use crate::inner::Inner;
 use crate::reaper::{ReapOptions, ReapReport, reap};
-use crate::rental::{Holder, RentalRecord};
+use crate::rental::{Holder, RentalPhase, RentalRecord};
 use crate::session::{Reason, Receipt};
 use crate::store::{CommitError, Key, Kind, RowKey};
 use crate::{Error, Orchestrator, RentalId, Result, engine};
@@ -113,7 +113,8 @@ impl Orchestrator {
     }
 
     /// Ends a plain rental: one that was adopted. Returns when that is durable; its machine is ended until it is proven
-    /// gone. A session's rental ends with its session.
+    /// gone, and also if it was closed by itself before. One that was ended and is proven gone is a `conflict`; a
+    /// session's rental ends with its session.
     pub async fn end_rental(&self, rental: RentalId, why: &str) -> Result<()> {
         let (this, why) = (self.clone(), why.to_owned());
         self.inner.owned(async move { this.let_go(rental, &why).await }).await
@@ -129,9 +130,19 @@ impl Orchestrator {
             let now = self.inner.now();
             let receipt = Receipt::new(Reason::Asked, why, "a caller", now);
             // Nobody's from now on: should it come back after its end, it is a stray.
-            record.holder = Holder::Nobody;
-            if !record.release(&receipt) {
-                return Ok(());
+            let was_plain = std::mem::replace(&mut record.holder, Holder::Nobody) == Holder::Plain;
+            match record.phase.clone() {
+                // What was struck off may be there all the same, and no reconciliation ends an operator's machine.
+                RentalPhase::Closed { at, .. } if was_plain && record.compute.is_some() => {
+                    let counted = record.accrual.unpriced_since().unwrap_or(at);
+                    record.reopen(receipt.clone(), counted);
+                }
+                RentalPhase::Closed { proof, at } => {
+                    let message = format!("rental {rental} was closed at {at} ({proof}): nothing is left of it to end");
+                    return Err(Error::Core(atlas_core::Error::conflict(message)));
+                }
+                _ if record.release(&receipt) => {}
+                _ => return Ok(()),
             }
             let event = Event::of_rental(now, None, rental, What::Terminating { receipt });
             let change = self.inner.books.change().urgent().rental(&record, Expect::At(version), Some(now));

@@ -4,7 +4,8 @@
 //! It is one process's memory: right after a restart, creates may meet those that the last process sent. Then the cloud
 //! refuses, and nothing was made.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use std::time::Duration;
 
 use atlas_auth::Timestamp;
@@ -24,6 +25,8 @@ pub(crate) struct Turns {
     sent: VecDeque<Timestamp>,
     /// Whose turn comes when.
     waiting: BTreeMap<SessionId, Timestamp>,
+    /// Turns that were given back, the earliest first: the next who ask have them.
+    free: BinaryHeap<Reverse<Timestamp>>,
 }
 
 impl Turns {
@@ -32,7 +35,7 @@ impl Turns {
         self.waiting.retain(|_, turn| turn.plus(KEPT) > now);
         let turn = match self.waiting.remove(&session) {
             Some(turn) => turn,
-            None => next(&mut self.given, pace, now),
+            None => self.next(pace, now),
         };
         // Whoever came late for its turn moves those behind it.
         let turn = turn.max(free(&self.sent, pace, now));
@@ -43,6 +46,25 @@ impl Turns {
         keep(&mut self.sent, pace, now);
         Ok(())
     }
+
+    /// Gives back the turn of a session that needs none any more.
+    pub(crate) fn give_back(&mut self, session: SessionId) {
+        if let Some(turn) = self.waiting.remove(&session) {
+            self.free.push(Reverse(turn));
+        }
+    }
+
+    fn next(&mut self, pace: Pace, now: Timestamp) -> Timestamp {
+        while let Some(Reverse(turn)) = self.free.pop() {
+            // One that is over brings nothing.
+            if turn >= now {
+                return turn;
+            }
+        }
+        let turn = free(&self.given, pace, now);
+        keep(&mut self.given, pace, turn);
+        turn
+    }
 }
 
 /// When one more is free beside `taken`.
@@ -51,12 +73,6 @@ fn free(taken: &VecDeque<Timestamp>, pace: Pace, now: Timestamp) -> Timestamp {
         Some(first) if taken.len() >= at_once(pace) => first.plus(pace.within).max(now),
         _ => now,
     }
-}
-
-fn next(given: &mut VecDeque<Timestamp>, pace: Pace, now: Timestamp) -> Timestamp {
-    let turn = free(given, pace, now);
-    keep(given, pace, turn);
-    turn
 }
 
 fn keep(taken: &mut VecDeque<Timestamp>, pace: Pace, at: Timestamp) {
@@ -106,6 +122,23 @@ mod tests {
         assert_eq!(turns.take(ids[1], pace, T0.plus(SECOND * 14)), Ok(()));
         assert_eq!(turns.take(ids[3], pace, T0.plus(SECOND * 30)), Ok(()));
         assert_eq!(turns.take(ids[2], pace, T0.plus(SECOND * 31)), Err(T0.plus(SECOND * 40)));
+    }
+
+    #[test]
+    fn c13_a_turn_that_is_given_back_is_the_next_ones() {
+        let pace = Pace::new(1, SECOND * 10);
+        let mut turns = Turns::default();
+        let ids = sessions(8);
+        for id in &ids[..6] {
+            let _ = turns.take(*id, pace, T0);
+        }
+        // Those of 20 and 40 seconds go away.
+        turns.give_back(ids[2]);
+        turns.give_back(ids[4]);
+        turns.give_back(ids[4]);
+        let now = T0.plus(SECOND * 21);
+        assert_eq!(turns.take(ids[6], pace, now), Err(T0.plus(SECOND * 40)), "the other one is over");
+        assert_eq!(turns.take(ids[7], pace, now), Err(T0.plus(SECOND * 60)));
     }
 
     #[test]

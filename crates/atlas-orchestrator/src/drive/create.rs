@@ -19,7 +19,7 @@ use crate::books::{Change, Expect, Read};
 use crate::events::{Event, What};
 use crate::inner::{Inner, Keys};
 use crate::leaving::Leave;
-use crate::rental::{self, Holder, Power, RentalPhase, RentalRecord};
+use crate::rental::{self, Holder, Power, RentalPhase, RentalRecord, billed_since};
 use crate::session::{Action, Input, Reason, Receipt, SessionPhase, SessionRecord, Wait, step};
 use crate::store::CommitError;
 use crate::{Error, Phase, RentalId, Result};
@@ -61,16 +61,16 @@ pub(crate) async fn create(inner: &Arc<Inner>, held: &Held, session: Read<Sessio
     if !step(session.record.state(), Input::Turn).1.contains(&Action::Rent) {
         return inner.books.release(&held.key, held.fence).await;
     }
-    if let Err(turn) = inner.take_turn(&session.record) {
-        let due = session.record.deadline().map_or(turn, |deadline| deadline.min(turn));
-        let change = inner.books.change().under(&held.key, held.fence);
-        change.session(&session.record, Expect::At(session.version), Some(due)).commit().await?;
-        return Ok(());
-    }
     match rent(inner, held, session.clone()).await {
         Ok(()) => Ok(()),
         Err(Failed::Before(error)) => refused(inner, held, session, &error).await,
         Err(Failed::Store(error)) => Err(error),
+        Err(Failed::Early(turn)) => {
+            let due = session.record.deadline().map_or(turn, |deadline| deadline.min(turn));
+            let change = inner.books.change().under(&held.key, held.fence);
+            change.session(&session.record, Expect::At(session.version), Some(due)).commit().await?;
+            Ok(())
+        }
     }
 }
 
@@ -80,6 +80,8 @@ enum Failed {
     Before(atlas_core::Error),
     /// The store failed; the row is as it was.
     Store(Error),
+    /// Its turn comes then, at an account that takes only so many creates.
+    Early(Timestamp),
 }
 
 async fn rent(inner: &Arc<Inner>, held: &Held, session: Read<SessionRecord>) -> Result<(), Failed> {
@@ -94,6 +96,8 @@ async fn rent(inner: &Arc<Inner>, held: &Held, session: Read<SessionRecord>) -> 
     let Keys::Known { master, .. } = &inner.keys else {
         return Err(Failed::Before(atlas_core::Error::unknown("the master key is not known")));
     };
+    // What is refused without being sent costs nobody a turn.
+    inner.take_turn(&session.record).map_err(Failed::Early)?;
     let token = SpawnToken::generate(TokenKind::Session, &*inner.entropy);
     let credentials = Credentials::derive(session.record.auth, master, token, 0);
     let mark = Mark::new(inner.deployment.clone(), inner.installation.clone(), token, request.name.clone());
@@ -315,7 +319,8 @@ pub(super) fn bind(rental: &mut RentalRecord, machine: &Machine, now: Timestamp)
     if let RentalPhase::Closed { at, .. } = rental.phase {
         // Closed by hand while its create was under way: there is a machine after all, and nobody's.
         let evidence = format!("its create was answered with machine {compute} after it was closed");
-        rental.accrual.reopen(at);
+        let unpriced = rental.accrual.unpriced_since();
+        rental.accrual.reopen(unpriced.map_or(at, |since| billed_since(machine.made, since, now)));
         rental.phase = RentalPhase::Releasing { receipt: Receipt::new(Reason::Failed, evidence, "atlas", now) };
     }
     let (next, _) = rental::step(rental.state(), rental::Input::Bound);

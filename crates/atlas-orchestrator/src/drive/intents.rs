@@ -45,6 +45,7 @@ impl Intents for StoreIntents<'_> {
         let Read { record: mut session, version } = self.session.clone();
         let mut rental = RentalRecord::open(intent, Holder::Session(session.id));
         rental.generation = session.generation;
+        rental.first_generation = session.generation;
         let id = rental.id;
         session.phase = SessionPhase::Waiting { wait: Wait::Answer };
         session.current = Some(id);

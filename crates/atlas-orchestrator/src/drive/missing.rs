@@ -7,6 +7,7 @@ use atlas_auth::Timestamp;
 use atlas_core::{Compute, ComputeId, Proof};
 
 use super::put_off;
+use super::siblings::Siblings;
 use super::watch::Watched;
 use crate::Result;
 use crate::books::{Expect, Read};
@@ -54,6 +55,8 @@ impl Watched<'_> {
             return Ok(());
         };
         let failed_start = !session.is_proven;
+        // An earlier version kept it with the rental alone, and the next machine's must be higher (P12).
+        session.note_generation(Some(rental.generation));
         let replaced = reason == Reason::Lost && replace(inner, &mut session, &evidence);
         if !replaced {
             let mut others = inner.rentals_of(&session).await?;
@@ -89,20 +92,22 @@ impl Watched<'_> {
         if let Some(at) = matches.iter().position(|found| found.id == *compute) {
             return self.seen(matches.swap_remove(at)).await;
         }
-        if let Some(moved) = inner.unheld(&self.rental.record, matches).await?.into_iter().next() {
-            return self.rebind(moved).await;
+        let siblings = Siblings::of(inner, &self.rental.record).await?;
+        if let Some(moved) = siblings.unheld(matches).into_iter().next() {
+            return self.rebind(moved, &siblings).await;
         }
         let first = self.rental.record.doubted_since().is_none();
         match silence {
-            Silence::Terminated => self.terminated(compute, first).await,
+            Silence::Terminated => self.terminated(compute, found.complete, first).await,
             Silence::NotFound => self.missing(compute, found.complete, first).await,
         }
     }
 
-    /// A read says that it is terminated, and no listing shows it elsewhere.
-    async fn terminated(mut self, compute: &ComputeId, first: bool) -> Result<()> {
+    /// A read says that it is terminated, and no listing shows it elsewhere: where machines move, that counts only if the
+    /// search for it was complete.
+    async fn terminated(mut self, compute: &ComputeId, complete: bool, first: bool) -> Result<()> {
         let now = self.inner.now();
-        if self.is_believed_over(now) {
+        if self.is_believed_over(now) && (complete || !self.provider.traits().migrates) {
             let evidence = format!("the cloud says that machine {compute} is terminated");
             return self.free_holder(Reason::Lost, evidence).await;
         }
@@ -164,7 +169,7 @@ impl Watched<'_> {
     }
 
     /// The cloud moved the machine to a new id: the rental follows, and its endpoint is read anew.
-    async fn rebind(mut self, moved: Compute) -> Result<()> {
+    async fn rebind(mut self, moved: Compute, siblings: &Siblings) -> Result<()> {
         let now = self.inner.now();
         let rental = &mut self.rental.record;
         if !self.provider.traits().migrates {
@@ -188,7 +193,7 @@ impl Watched<'_> {
         let Read { record: mut rental, version } = self.rental;
         rental.phase = RentalPhase::Held { power, published: None };
         let id = rental.id;
-        let mut change = inner.books.change().under(&held.key, held.fence);
+        let mut change = siblings.guard(inner.books.change().under(&held.key, held.fence));
         change = change.rental(&rental, Expect::At(version), Some(now));
         let what = What::Found { compute: moved.id };
         change = change.event(&Event::of_rental(now, session.as_ref().map(|read| read.record.id), id, what));

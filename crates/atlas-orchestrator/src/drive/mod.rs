@@ -7,6 +7,7 @@ mod intents;
 mod missing;
 mod release;
 mod session;
+mod siblings;
 mod watch;
 
 use std::sync::Arc;

@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use atlas_core::{ComputeFilter, ComputeId, ComputeStatus, GoneRule, Proof, Provider};
 
+use super::siblings::Siblings;
 use super::{Held, is_gone, is_strangers};
 use crate::books::{Expect, Read};
 use crate::events::{Event, What};
 use crate::inner::Inner;
-use crate::rental::{self, RentalPhase, RentalRecord};
-use crate::session::{SessionPhase, Wait};
+use crate::rental::{self, Holder, RentalPhase, RentalRecord};
+use crate::session::{SessionPhase, SessionRecord, Wait};
 use crate::{Error, Result};
 
 /// How long a cloud may take to begin an end that it accepted before that counts as a failure.
@@ -20,6 +21,8 @@ const ENDS_WITHIN: Duration = Duration::from_mins(2);
 enum Round {
     Proven,
     NotYet,
+    /// It has another id now, which the rental names, for as long as no sibling takes it.
+    Moved(Siblings),
     Failed(atlas_core::Error),
 }
 
@@ -39,18 +42,18 @@ pub(crate) async fn release(inner: &Arc<Inner>, held: &Held, mut rental: Read<Re
         ));
         return failed(inner, held, rental, &error).await;
     }
-    match round(inner, &*provider, &mut rental.record, &compute).await {
-        Round::Proven => close(inner, held, rental).await,
-        Round::NotYet => {
-            rental.record.succeeded();
-            let due = inner.now().plus(next_look(&*provider, &rental.record, inner));
-            // What speaks for its absence is part of the ending: it must fit on a full disk too.
-            let change = inner.books.change().urgent().under(&held.key, held.fence);
-            change.rental(&rental.record, Expect::At(rental.version), Some(due)).commit().await?;
-            Ok(())
-        }
-        Round::Failed(error) => failed(inner, held, rental, &error).await,
-    }
+    // What speaks for its absence is part of the ending: it must fit on a full disk too.
+    let change = inner.books.change().urgent().under(&held.key, held.fence);
+    let change = match round(inner, &*provider, &mut rental.record, &compute).await {
+        Round::Proven => return close(inner, held, rental).await,
+        Round::NotYet => change,
+        Round::Moved(siblings) => siblings.guard(change),
+        Round::Failed(error) => return failed(inner, held, rental, &error).await,
+    };
+    rental.record.succeeded();
+    let due = inner.now().plus(next_look(&*provider, &rental.record, inner));
+    change.rental(&rental.record, Expect::At(rental.version), Some(due)).commit().await?;
+    Ok(())
 }
 
 /// Reads, tells the cloud to end it, and reads again: 200 is not done (P15).
@@ -65,7 +68,8 @@ async fn round(inner: &Inner, provider: &dyn Provider, rental: &mut RentalRecord
     match look(inner, provider, rental, compute).await {
         Ok(Look::Gone) => return Round::Proven,
         Ok(Look::Missing { proven: true }) if was_told => return Round::Proven,
-        Ok(Look::Doubtful | Look::Moved) => return Round::NotYet,
+        Ok(Look::Doubtful) => return Round::NotYet,
+        Ok(Look::Moved(siblings)) => return Round::Moved(siblings),
         Ok(Look::Ending) => is_ending = true,
         Ok(Look::There | Look::Missing { .. }) => {}
         Err(error) => return Round::Failed(error),
@@ -82,9 +86,8 @@ async fn round(inner: &Inner, provider: &dyn Provider, rental: &mut RentalRecord
         Ok(Look::There) if is_overdue(inner, provider, rental) => Round::Failed(atlas_core::Error::conflict(format!(
             "the cloud accepted the end of machine {compute} again and again, and it is still there"
         ))),
-        Ok(Look::There | Look::Ending | Look::Moved | Look::Doubtful | Look::Missing { proven: false }) => {
-            Round::NotYet
-        }
+        Ok(Look::Moved(siblings)) => Round::Moved(siblings),
+        Ok(Look::There | Look::Ending | Look::Doubtful | Look::Missing { proven: false }) => Round::NotYet,
         Err(error) => Round::Failed(error),
     }
 }
@@ -101,7 +104,7 @@ enum Look {
     /// It is on its way to gone, as its cloud says.
     Ending,
     /// It has another id now, which the rental names.
-    Moved,
+    Moved(Siblings),
     /// Neither proven gone nor proven ours.
     Doubtful,
     Missing {
@@ -118,7 +121,7 @@ async fn look(
     let scope = provider.scope(&inner.call());
     let asked_at = inner.now();
     match inner.bounded(provider.get(&inner.call(), compute)).await {
-        Ok(found) if is_gone(&found.status) => return Ok(Look::Gone),
+        Ok(found) if is_gone(&found.status) => return over(inner, provider, rental).await,
         Ok(found) if is_strangers(&found, rental) => {
             return if found.mark().is_some() || is_nowhere(inner, provider, rental, compute).await? {
                 Ok(Look::Gone)
@@ -142,13 +145,7 @@ async fn look(
         match whereabouts(inner, provider, rental).await? {
             Whereabouts::Nowhere => {}
             Whereabouts::Unknown => return Ok(Look::Missing { proven: false }),
-            Whereabouts::At(moved) => {
-                // Under its new id it is read, told and proven gone like any other.
-                tracing::info!(rental = %rental.id, from = %compute, to = %moved, "a machine moved while it is ended");
-                rental.compute = Some(moved);
-                rental.absence.seen();
-                return Ok(Look::Moved);
-            }
+            Whereabouts::At(moved, siblings) => return Ok(follow(rental, moved, siblings)),
         }
     }
     let scope = if asked { rental.scope.clone() } else { scope };
@@ -166,22 +163,47 @@ async fn look(
     Ok(Look::Missing { proven: rental.is_proven_gone(provider.traits()) })
 }
 
+/// Its id reads as terminated. Where machines move, that may be the id alone.
+async fn over(inner: &Inner, provider: &dyn Provider, rental: &mut RentalRecord) -> atlas_core::Result<Look> {
+    if !provider.traits().migrates {
+        return Ok(Look::Gone);
+    }
+    Ok(match whereabouts(inner, provider, rental).await? {
+        Whereabouts::Nowhere => Look::Gone,
+        // As good as ending: told once more, and a refusal of that means nothing.
+        Whereabouts::Unknown => Look::Ending,
+        Whereabouts::At(moved, siblings) => follow(rental, moved, siblings),
+    })
+}
+
+/// Under its new id it is read, told and proven gone like any other.
+fn follow(rental: &mut RentalRecord, moved: ComputeId, siblings: Siblings) -> Look {
+    tracing::info!(rental = %rental.id, from = ?rental.compute, to = %moved, "a machine moved while it is ended");
+    rental.compute = Some(moved);
+    rental.absence.seen();
+    Look::Moved(siblings)
+}
+
 /// Where a machine may be that its id does not lead to, at a cloud that moves machines to new ids.
 enum Whereabouts {
-    At(ComputeId),
+    /// Under this id, to which none of its siblings is bound.
+    At(ComputeId, Siblings),
     Nowhere,
-    /// The search did not look everywhere.
+    /// The search did not look everywhere, or what it found may be the machine of a sibling that is not being ended.
     Unknown,
 }
 
 async fn whereabouts(inner: &Inner, provider: &dyn Provider, rental: &RentalRecord) -> atlas_core::Result<Whereabouts> {
     let found = inner.bounded(provider.find_spawned(&inner.call(), rental.mark.token)).await?;
-    let standing = found.matches.into_iter().filter(|found| !is_gone(&found.status));
-    let elsewhere = standing.filter(|found| Some(&found.id) != rental.compute.as_ref()).collect();
-    let unheld = inner.unheld(rental, elsewhere).await;
-    let unheld = unheld.map_err(|error| atlas_core::Error::unknown(error.to_string()))?;
-    Ok(match unheld.into_iter().next() {
-        Some(moved) => Whereabouts::At(moved.id),
+    let siblings = Siblings::of(inner, rental).await;
+    let siblings = siblings.map_err(|error| atlas_core::Error::unknown(error.to_string()))?;
+    let standing: Vec<_> = found.matches.into_iter().filter(|found| !is_gone(&found.status)).collect();
+    let misses_a_held_one = siblings.miss_a_held_one(&standing);
+    let elsewhere = standing.into_iter().filter(|found| Some(&found.id) != rental.compute.as_ref());
+    Ok(match siblings.unheld(elsewhere).into_iter().next() {
+        // Its holder's watch takes it; ended here it would be ended under a user.
+        Some(_) if misses_a_held_one => Whereabouts::Unknown,
+        Some(moved) => Whereabouts::At(moved.id, siblings),
         None if found.complete => Whereabouts::Nowhere,
         None => Whereabouts::Unknown,
     })
@@ -266,9 +288,9 @@ impl Inner {
         }
         change = change.rental(&rental, Expect::At(version), Some(now.plus(self.policy.remember)));
         let mut over = None;
-        if let Some(id) = rental.payer()
-            && let Some(Read { record: mut session, version }) = self.books.session(id).await?
-        {
+        if let Some(Read { record: mut session, version }) = self.payer_of(&rental).await? {
+            let id = session.id;
+            self.strike_closed(&mut session).await?;
             if session.lose(&rental, now) && session.is_living() {
                 // An operator closed it under a session that still waits for it: it gets another.
                 session.phase = SessionPhase::Waiting { wait: Wait::Turn };
@@ -285,6 +307,36 @@ impl Inner {
         change.commit().await?;
         if let Some(session) = over {
             self.after_ending(&session);
+        }
+        Ok(())
+    }
+
+    /// The session on whose bill a rental is. One that cannot be read waits for its own rental, and keeps no twin open:
+    /// what that cost is added when it can be read.
+    async fn payer_of(&self, rental: &RentalRecord) -> Result<Option<Read<SessionRecord>>> {
+        let Some(id) = rental.payer() else { return Ok(None) };
+        match self.books.session(id).await {
+            Err(Error::Unreadable { .. }) if rental.holder != Holder::Session(id) => Ok(None),
+            session => session,
+        }
+    }
+
+    /// Strikes off what was closed while the session could not be read: it would be waited for, for ever.
+    pub(crate) async fn strike_closed(&self, session: &mut SessionRecord) -> Result<()> {
+        let now = self.now();
+        for id in session.rentals.clone() {
+            match self.books.rental(id).await {
+                Ok(Some(Read { record, .. })) if matches!(record.phase, RentalPhase::Closed { .. }) => {
+                    session.lose(&record, now);
+                }
+                // Closed so long ago that it is forgotten, and what it cost with it.
+                Ok(None) => {
+                    session.rentals.retain(|other| *other != id);
+                    session.unpriced.push(id);
+                }
+                Ok(Some(_)) | Err(Error::Unreadable { .. }) => {}
+                Err(error) => return Err(error),
+            }
         }
         Ok(())
     }

@@ -174,13 +174,16 @@ impl Watched<'_> {
     /// When it must be heard again.
     pub(super) fn hear_again(&self, now: Timestamp) -> Timestamp {
         let (after, interval) = self.believed_after();
-        self.over_since(now).plus(after).min(now.plus(interval))
+        let (believed, again) = (self.over_since(now).plus(after), now.plus(interval));
+        // Long enough said, and not believed yet for another reason: it is not read without pause.
+        if believed > now { believed.min(again) } else { again }
     }
 
     /// For how long reads must say that the machine is over, and how often it is read meanwhile.
     fn believed_after(&self) -> (Duration, Duration) {
         let policy = &self.inner.policy;
-        if self.rental.record.was_handed_out() {
+        // An adopted machine is its operator's: as much somebody's as one that was handed out.
+        if self.rental.record.was_handed_out() || self.rental.record.holder == Holder::Plain {
             (policy.over_after, policy.watch_interval)
         } else {
             (policy.broken_after, policy.start_interval)

@@ -240,7 +240,8 @@ impl Seen<'_> {
         };
         // What was counted until it was closed goes on from there; what was never known begins with the machine.
         let made = billed_since(self.compute.created_at, record.opened_at, self.first_seen());
-        record.accrual.reopen(if record.compute.is_some() { closed } else { made });
+        let counted = record.accrual.unpriced_since().unwrap_or(closed);
+        record.accrual.reopen(if record.compute.is_some() { counted } else { made });
         record.count(self.compute, self.traits, now, now);
         record.phase = RentalPhase::Releasing { receipt };
         record.compute = Some(self.compute.id.clone());

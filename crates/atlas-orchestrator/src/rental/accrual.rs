@@ -41,6 +41,12 @@ pub(crate) struct Accrual {
     /// When a read last showed its price; `None` before the first.
     #[serde(default)]
     read_at: Option<Timestamp>,
+    /// Since when it was counted without a price when it was closed; `None` if there was one.
+    #[serde(default)]
+    unpriced_since: Option<Timestamp>,
+    /// For how long second machines stood beside it before any price was known.
+    #[serde(default)]
+    unpriced_beside: Duration,
     /// Whether its cloud said that it costs nothing.
     #[serde(default)]
     is_free: bool,
@@ -88,19 +94,36 @@ impl Accrual {
 
     /// What a second machine cost that stood beside this one between `from` and `now`, and takes its place.
     pub(crate) fn beside(&mut self, from: Timestamp, now: Timestamp, reported: Option<Money>) {
+        // It was asked for in the same words: its price is the first one's too.
+        if !self.has_price() {
+            self.running(now, now, reported);
+        }
+        if !self.has_price() {
+            self.unpriced_beside += now.since(from);
+            return;
+        }
         self.settled += reported.unwrap_or_default().max(self.running).for_span(now.since(from));
     }
 
     /// The rental is closed: nothing of it bills any more.
     pub(crate) fn close(&mut self, now: Timestamp) {
+        if !self.is_known() {
+            self.unpriced_since = self.since;
+        }
         self.settled = self.total(now);
         self.since = None;
+    }
+
+    /// Since when a closed rental was counted without a price: should one be learnt, it counts from there.
+    pub(crate) fn unpriced_since(&self) -> Option<Timestamp> {
+        self.unpriced_since
     }
 
     /// The rental was closed too early: it has billed since `from`, which is not before the close if it was counted then.
     pub(crate) fn reopen(&mut self, from: Timestamp) {
         if self.since.is_none() {
             self.since = Some(from);
+            self.unpriced_since = None;
             self.rate = self.rate.max(self.running);
         }
     }
@@ -133,6 +156,7 @@ impl Accrual {
     fn read(&mut self, asked_at: Timestamp, now: Timestamp, rate: Money) {
         let before = self.read_at.replace(asked_at);
         let Some(since) = self.since else { return };
+        self.settled += rate.for_span(std::mem::take(&mut self.unpriced_beside));
         self.change(if rate > self.rate { before.unwrap_or(since).max(since) } else { now }, rate);
     }
 
@@ -251,6 +275,32 @@ mod tests {
         assert!(!accrual.is_known());
         runs(&mut accrual, 4, Some("1"));
         assert_eq!(accrual.total(T0.plus(HOUR * 4)), dollars("3"));
+    }
+
+    #[test]
+    fn p11_what_was_closed_without_a_price_is_counted_from_its_beginning_once_there_is_one() {
+        let mut accrual = Accrual::begin(T0, None);
+        accrual.close(T0.plus(HOUR * 2));
+        let from = accrual.unpriced_since().unwrap();
+        accrual.reopen(from);
+        runs(&mut accrual, 4, Some("1"));
+        assert_eq!(accrual.total(T0.plus(HOUR * 4)), dollars("4"));
+        accrual.close(T0.plus(HOUR * 5));
+        assert_eq!(accrual.unpriced_since(), None, "what was counted goes on from its close");
+    }
+
+    #[test]
+    fn p11_a_machine_beside_another_costs_even_if_its_price_is_learnt_later() {
+        let at = |hours: u32| T0.plus(HOUR * hours);
+        let mut accrual = Accrual::begin(T0, None);
+        accrual.beside(at(1), at(3), None);
+        assert!(!accrual.is_known());
+        runs(&mut accrual, 4, Some("1"));
+        assert_eq!(accrual.total(at(4)), dollars("6"), "four hours and two");
+        // Shown with the second machine: the first one has cost as much since the beginning.
+        let mut accrual = Accrual::begin(T0, None);
+        accrual.beside(at(1), at(3), Some(dollars("1")));
+        assert_eq!((accrual.is_known(), accrual.total(at(3))), (true, dollars("5")));
     }
 
     #[test]

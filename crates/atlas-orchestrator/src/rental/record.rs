@@ -84,6 +84,9 @@ pub(crate) struct RentalRecord {
     pub(crate) unready: Option<Unready>,
     /// How often its endpoint was published.
     pub(crate) generation: u64,
+    /// The generation that it began with: the last of the machine whose place it takes.
+    #[serde(default)]
+    pub(crate) first_generation: u64,
     /// Failures in a row of whatever is tried with it.
     pub(crate) failures: u32,
     /// The last of them.
@@ -121,6 +124,7 @@ impl RentalRecord {
             over_since: None,
             unready: None,
             generation: 0,
+            first_generation: 0,
             failures: 0,
             last_error: None,
             accrual: Accrual::begin(intent.opened_at, intent.price),
@@ -130,7 +134,7 @@ impl RentalRecord {
 
     /// Whether a user was ever told where its machine is.
     pub(crate) fn was_handed_out(&self) -> bool {
-        self.generation > 0
+        self.generation > self.first_generation
     }
 
     /// Whose bill it is on.

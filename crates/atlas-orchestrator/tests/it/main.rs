@@ -13,6 +13,7 @@ mod leaving;
 mod life;
 mod loss;
 mod mortal;
+mod moves;
 mod ownership;
 mod promises;
 mod reads;

@@ -47,6 +47,23 @@ async fn c13_who_waits_for_a_turn_is_given_up_in_time() {
     let second = orchestrator.ensure("second", request().start_timeout(minutes(3))).await.unwrap();
     assert_eq!(second.ended().await.unwrap().receipt.unwrap().reason, Reason::StartTimeout);
     assert!(began.elapsed() < minutes(3) + seconds(5), "{:?}", began.elapsed());
+    // Nothing was sent for it: that is no failed start, and holds nobody up.
+    orchestrator.ensure("second", request()).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn c13_the_turns_of_those_who_went_away_are_the_next_ones() {
+    let world = World::with(|cloud| cloud.launch_pace(1, minutes(1)));
+    let orchestrator = world.open().await;
+    ready(&orchestrator, "first").await;
+    for user in 0..10 {
+        let session = orchestrator.ensure(&format!("user {user}"), request()).await.unwrap();
+        pass(seconds(1)).await;
+        orchestrator.end(session.id()).await.unwrap();
+    }
+    let began = tokio::time::Instant::now();
+    ready(&orchestrator, "last").await;
+    assert!(began.elapsed() <= minutes(1), "it waited for nobody: {:?}", began.elapsed());
 }
 
 #[tokio::test(start_paused = true)]
