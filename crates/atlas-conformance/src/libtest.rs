@@ -18,16 +18,16 @@ pub fn main<H: Harness + 'static>(make: impl Fn() -> H + Send + Sync + 'static) 
     let capabilities = make().provider().traits().capabilities;
     let trials = CASES.iter().map(|case| {
         let (make, name) = (make.clone(), case.name);
-        let trial = Trial::ignorable_test(name, move || prove(&make(), Options::default().exactly(name)));
+        let trial = Trial::ignorable_test(name, move || prove(&make(), &Options::default().exactly(name)));
         trial.with_ignored_flag(!case.needs.met_by(capabilities))
     });
     libtest_mimic::run(&arguments, trials.collect()).exit_code()
 }
 
 /// Proves the one case that the options name.
-fn prove(harness: &dyn Harness, options: Options) -> Result<Completion, Failed> {
+fn prove(harness: &dyn Harness, options: &Options) -> Result<Completion, Failed> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let report = runtime.block_on(crate::run(harness, &options));
+    let report = runtime.block_on(crate::run(harness, options));
     if !report.holds() {
         return Err(report.to_string().into());
     }
@@ -84,7 +84,7 @@ mod tests {
     }
 
     fn reason(builder: MockBuilder, options: Options) -> Option<String> {
-        match prove(&NoMeans(builder.key("k").build()), options) {
+        match prove(&NoMeans(builder.key("k").build()), &options) {
             Ok(Completion::Completed) => None,
             Ok(Completion::Ignored { reason }) => Some(reason.unwrap_or_default()),
             Err(failed) => panic!("{:?}", failed.message()),
@@ -106,7 +106,7 @@ mod tests {
     fn a_name_that_others_begin_with_selects_its_own_case_alone() {
         assert_eq!(reason(Mock::builder(), Options::default().exactly("life/get")), None);
         let harness = NoMeans(Mock::builder().key("k").build());
-        let failed = prove(&harness, Options::default().only("life/get")).err().unwrap();
+        let failed = prove(&harness, &Options::default().only("life/get")).err().unwrap();
         assert_eq!(failed.message(), Some("one case was to be proven, and 3 were"));
     }
 }

@@ -90,7 +90,7 @@ impl Watched<'_> {
         matches.sort_by_key(|found| (found.created_at, found.id.clone()));
         // A listing that shows it under the very id says more than a read that does not.
         if let Some(at) = matches.iter().position(|found| found.id == *compute) {
-            return self.seen(matches.swap_remove(at)).await;
+            return Box::pin(self.seen(matches.swap_remove(at))).await;
         }
         let siblings = Siblings::of(inner, &self.rental.record).await?;
         if let Some(moved) = siblings.unheld(matches).into_iter().next() {
@@ -98,8 +98,8 @@ impl Watched<'_> {
         }
         let first = self.rental.record.doubted_since().is_none();
         match silence {
-            Silence::Terminated => self.terminated(compute, found.complete, first).await,
-            Silence::NotFound => self.missing(compute, found.complete, first).await,
+            Silence::Terminated => Box::pin(self.terminated(compute, found.complete, first)).await,
+            Silence::NotFound => Box::pin(self.missing(compute, found.complete, first)).await,
         }
     }
 

@@ -25,7 +25,7 @@ async fn p4_p5_a_twin_that_is_being_ended_does_not_take_the_machine_of_its_sibli
     world.cloud.vanish(&twin).unwrap();
     let moved = world.cloud.migrate(&machine).unwrap();
     keep_alive(&orchestrator, &session, minutes(50)).await;
-    assert_eq!(world.cloud.live(), [moved.clone()]);
+    assert_eq!(world.cloud.live(), std::slice::from_ref(&moved));
     assert_eq!((view(&session).await.phase, view(&session).await.compute), (Phase::Ready, Some(moved)));
     assert_eq!(world.phases().await, [("closed".to_owned(), 1), ("held".to_owned(), 1)].into());
 }

@@ -121,7 +121,7 @@ async fn p2_a_listing_that_fails_proves_nothing() {
 /// It may have been made while the answer was on its way.
 #[tokio::test(start_paused = true)]
 async fn p2_p4_a_listing_tells_of_the_moment_at_which_it_was_asked_for() {
-    let slow = Fault::AnswersLate(Duration::from_secs(60));
+    let slow = Fault::AnswersLate(Duration::from_mins(1));
     let bench = bench(|cloud| cloud.settle_window(Duration::from_mins(2)));
     bench.inject(Operation::CreateVolume, Fault::Errs);
     bench.make_fails().await;
