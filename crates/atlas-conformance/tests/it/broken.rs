@@ -430,7 +430,9 @@ impl Provider for Broken {
     async fn list_volumes(&self, context: &CallContext) -> Result<Vec<Volume>> {
         let mut volumes = self.inner.list_volumes(context).await?;
         if self.has(Defect::TellsNoAge) {
-            volumes.iter_mut().for_each(|volume| volume.created_at = None);
+            for volume in &mut volumes {
+                volume.created_at = None;
+            }
         }
         Ok(volumes)
     }
