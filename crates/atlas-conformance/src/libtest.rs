@@ -83,8 +83,8 @@ mod tests {
         }
     }
 
-    fn reason(builder: MockBuilder, options: Options) -> Option<String> {
-        match prove(&NoMeans(builder.key("k").build()), &options) {
+    fn reason(builder: MockBuilder, options: &Options) -> Option<String> {
+        match prove(&NoMeans(builder.key("k").build()), options) {
             Ok(Completion::Completed) => None,
             Ok(Completion::Ignored { reason }) => Some(reason.unwrap_or_default()),
             Err(failed) => panic!("{:?}", failed.message()),
@@ -93,18 +93,18 @@ mod tests {
 
     #[test]
     fn what_was_not_proven_is_ignored_and_says_why() {
-        assert_eq!(reason(Mock::builder(), Options::default().exactly("life/spawn")), None);
-        let not_provable = reason(Mock::builder(), Options::default().exactly("trouble/never-arrived")).unwrap();
+        assert_eq!(reason(Mock::builder(), &Options::default().exactly("life/spawn")), None);
+        let not_provable = reason(Mock::builder(), &Options::default().exactly("trouble/never-arrived")).unwrap();
         assert!(not_provable.contains("not provable: the harness cannot make the cloud fail so"), "{not_provable}");
         let without = Mock::builder().without(Capability::StopResume);
-        assert_eq!(reason(without, Options::default().exactly("life/stop")).unwrap(), "not applicable");
+        assert_eq!(reason(without, &Options::default().exactly("life/stop")).unwrap(), "not applicable");
         let broke = Options::default().exactly("life/spawn").spend_limit(Money::from_micros(-1));
-        assert_eq!(reason(Mock::builder(), broke).unwrap(), "it would cost more than may be spent");
+        assert_eq!(reason(Mock::builder(), &broke).unwrap(), "it would cost more than may be spent");
     }
 
     #[test]
     fn a_name_that_others_begin_with_selects_its_own_case_alone() {
-        assert_eq!(reason(Mock::builder(), Options::default().exactly("life/get")), None);
+        assert_eq!(reason(Mock::builder(), &Options::default().exactly("life/get")), None);
         let harness = NoMeans(Mock::builder().key("k").build());
         let failed = prove(&harness, &Options::default().only("life/get")).err().unwrap();
         assert_eq!(failed.message(), Some("one case was to be proven, and 3 were"));
