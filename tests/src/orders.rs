@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use async_trait::async_trait;
 use atlas_auth::{Clock, SystemClock, SystemEntropy};
+use atlas_core::testing::Forgotten;
 use atlas_core::{
-    Auth, CallContext, ComputeId, ComputeRequest, Credentials, Deployment, Installation, Intent, Intents, Mark, Proof,
-    Provider, RentalKind, RentalOrder, Result, SpawnOrder, SpawnToken, TokenKind,
+    Auth, CallContext, ComputeRequest, Credentials, Deployment, Installation, Intent, Mark, Provider, RentalKind,
+    RentalOrder, Result, SpawnOrder, SpawnToken, TokenKind,
 };
 
 /// How long after its making an order may still be sent: longer than any test or benchmark takes.
@@ -15,36 +15,17 @@ const VALID: Duration = Duration::from_hours(1);
 /// The longest name that RunPod takes, which is what rentals that are no machines are named for here.
 const NAME_LIMIT: usize = 191;
 
-/// Intents that are kept nowhere. What is rented under them is known only to whoever rented it.
-#[derive(Debug, Clone, Copy)]
-struct Unkept;
-
-#[async_trait]
-impl Intents for Unkept {
-    async fn open(&self, _: &Intent) -> Result<()> {
-        Ok(())
-    }
-
-    async fn bound(&self, _: SpawnToken, _: &ComputeId) -> Result<()> {
-        Ok(())
-    }
-
-    async fn closed(&self, _: SpawnToken, _: Proof) -> Result<()> {
-        Ok(())
-    }
-}
-
 /// The order for one machine, with a bearer key of its own.
 pub async fn machine_order(provider: &dyn Provider, request: ComputeRequest) -> Result<SpawnOrder> {
     let credentials = Credentials::mint(Auth::Bearer, &SystemEntropy);
     let intent = intent(provider, request.name.clone())?;
-    SpawnOrder::record(&Unkept, &intent, request, &credentials, provider.traits()).await
+    SpawnOrder::record(&Forgotten, &intent, request, &credentials, provider.traits()).await
 }
 
 /// The order for something that bills and is no machine.
 pub async fn rental_order<R: Send>(provider: &dyn Provider, kind: RentalKind, request: R) -> Result<RentalOrder<R>> {
     let intent = intent(provider, None)?.of_kind(kind);
-    RentalOrder::record(&Unkept, &intent, request, NAME_LIMIT).await
+    RentalOrder::record(&Forgotten, &intent, request, NAME_LIMIT).await
 }
 
 fn intent(provider: &dyn Provider, name: Option<String>) -> Result<Intent> {

@@ -7,10 +7,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use atlas_auth::{Clock, Entropy, Secret, SeededEntropy, SystemClock};
 use atlas_core::http::{Request, Response, Transport};
+use atlas_core::testing::Forgotten;
 use atlas_core::{
     Auth, CallContext, CloudType, ComputeFilter, ComputeId, ComputeRequest, Credentials, Deployment, EndpointId, Error,
-    Installation, Intent, Intents, JobId, JobRequest, Mark, Proof, Provider, RentalKind, RentalOrder, Result,
-    SpawnOrder, SpawnToken, TokenKind, VolumeId, VolumeRequest,
+    Installation, Intent, JobId, JobRequest, Mark, Provider, RentalKind, RentalOrder, Result, SpawnOrder, SpawnToken,
+    TokenKind, VolumeId, VolumeRequest,
 };
 use atlas_runpod::{EndpointRequest, RunPod, TemplateRequest};
 use atlas_sim::server::{Pace, Server, Timing};
@@ -73,23 +74,6 @@ struct Still;
 impl Entropy for Still {
     fn fill(&self, bytes: &mut [u8]) {
         bytes.fill(0);
-    }
-}
-
-/// Intents that are kept nowhere.
-#[derive(Debug)]
-struct Forgotten;
-
-#[async_trait]
-impl Intents for Forgotten {
-    async fn open(&self, _: &Intent) -> Result<()> {
-        Ok(())
-    }
-    async fn bound(&self, _: SpawnToken, _: &ComputeId) -> Result<()> {
-        Ok(())
-    }
-    async fn closed(&self, _: SpawnToken, _: Proof) -> Result<()> {
-        Ok(())
     }
 }
 

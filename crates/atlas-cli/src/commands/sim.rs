@@ -60,7 +60,13 @@ impl Sim {
         }
         let listen = self.listen;
         let running = server.start().await.map_err(|cause| {
-            Failure::from(atlas::Error::new(atlas::ErrorKind::Provider, format!("cannot listen on {listen}: {cause}")))
+            let message = match cause.kind() {
+                std::io::ErrorKind::AddrInUse => format!(
+                    "cannot listen on {listen}: another program has this port; name another one, or 0 for a free one"
+                ),
+                _ => format!("cannot listen on {listen}: {cause}"),
+            };
+            Failure::from(atlas::Error::new(atlas::ErrorKind::Provider, message))
         })?;
         if let Some(path) = &self.write_config {
             let written = std::path::absolute(path)

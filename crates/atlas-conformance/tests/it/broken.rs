@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use atlas_auth::{Secret, Timestamp};
+use atlas_core::testing::Forgotten;
 use atlas_core::{
     CallContext, Capability, Compute, ComputeFilter, ComputeId, ComputeRequest, ComputeStatus, Credentials, Effect,
-    EndpointId, Error, ErrorKind, Found, GpuType, Intent, Intents, Job, JobId, JobRequest, JobStream, LogOptions,
-    LogStream, Money, Proof, Provider, ProviderId, RentalKind, Rented, Result, Scope, SpawnOrder, SpawnToken, Traits,
-    Volume, VolumeId, VolumeOrder, VolumeRequest,
+    EndpointId, Error, ErrorKind, Found, GpuType, Intent, Job, JobId, JobRequest, JobStream, LogOptions, LogStream,
+    Money, Provider, ProviderId, RentalKind, Rented, Result, Scope, SpawnOrder, SpawnToken, Traits, Volume, VolumeId,
+    VolumeOrder, VolumeRequest,
 };
 use atlas_sim::Mock;
 use futures_util::StreamExt;
@@ -84,22 +85,6 @@ pub(crate) enum Defect {
 pub(crate) struct Broken {
     pub(crate) inner: Mock,
     pub(crate) defect: Defect,
-}
-
-#[derive(Debug)]
-struct Forgotten;
-
-#[async_trait]
-impl Intents for Forgotten {
-    async fn open(&self, _: &Intent) -> Result<()> {
-        Ok(())
-    }
-    async fn bound(&self, _: SpawnToken, _: &ComputeId) -> Result<()> {
-        Ok(())
-    }
-    async fn closed(&self, _: SpawnToken, _: Proof) -> Result<()> {
-        Ok(())
-    }
 }
 
 impl Broken {

@@ -8,7 +8,8 @@ use atlas_auth::{SeededEntropy, Timestamp};
 use serde_json::Value;
 
 use super::*;
-use crate::{Capabilities, Credentials, Deployment, Installation, Intent, Intents, Mark, Proof, TokenKind};
+use crate::testing::Forgotten;
+use crate::{Capabilities, Credentials, Deployment, Installation, Intent, Mark, TokenKind};
 
 /// Writes down what it is asked, and answers each question in a way of its own.
 #[derive(Debug)]
@@ -126,23 +127,6 @@ impl Provider for Recording {
     }
     fn unsupported(&self, operation: &'static str, capability: Capability) -> Error {
         self.refuse("unsupported", &[&operation, &capability])
-    }
-}
-
-/// Intents that are kept nowhere.
-#[derive(Debug)]
-struct Forgotten;
-
-#[async_trait]
-impl Intents for Forgotten {
-    async fn open(&self, _: &Intent) -> Result<()> {
-        Ok(())
-    }
-    async fn bound(&self, _: SpawnToken, _: &ComputeId) -> Result<()> {
-        Ok(())
-    }
-    async fn closed(&self, _: SpawnToken, _: Proof) -> Result<()> {
-        Ok(())
     }
 }
 

@@ -12,7 +12,26 @@ use std::time::Duration;
 use async_trait::async_trait;
 use atlas_auth::{Clock, Timestamp};
 
-use crate::{Probe, ProbeAnswer, ProbeRequest, Result};
+use crate::{ComputeId, Intent, Intents, Probe, ProbeAnswer, ProbeRequest, Proof, Result, SpawnToken};
+
+/// Intents that are kept nowhere: for a provider tried by itself, at a cloud that ends with its test.
+#[derive(Debug, Clone, Copy)]
+pub struct Forgotten;
+
+#[async_trait]
+impl Intents for Forgotten {
+    async fn open(&self, _: &Intent) -> Result<()> {
+        Ok(())
+    }
+
+    async fn bound(&self, _: SpawnToken, _: &ComputeId) -> Result<()> {
+        Ok(())
+    }
+
+    async fn closed(&self, _: SpawnToken, _: Proof) -> Result<()> {
+        Ok(())
+    }
+}
 
 /// A clock that follows tokio's time, so that a paused runtime runs through hours in an instant. Wall and boot clock can
 /// be made to jump.

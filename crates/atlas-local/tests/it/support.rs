@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use atlas_auth::{Clock, MasterKey, Sealer, SystemClock, SystemEntropy};
+use atlas_core::testing::Forgotten;
 use atlas_core::{
     Auth, CallContext, Compute, ComputeFilter, ComputeId, ComputeRequest, ComputeStatus, Credentials, Deployment,
-    Installation, Intent, Intents, Mark, Money, Proof, Provider, ProviderId, Result, SpawnOrder, SpawnToken, TokenKind,
+    Installation, Intent, Mark, Money, Provider, ProviderId, Result, SpawnOrder, SpawnToken, TokenKind,
 };
 use atlas_local::{Local, PodProgram};
 use atlas_pod::Pod;
@@ -108,23 +108,6 @@ pub(crate) fn end_all(state_dir: &Path) {
         }
     });
     let _ = ending.join();
-}
-
-/// Intents that are kept nowhere.
-#[derive(Debug)]
-struct Forgotten;
-
-#[async_trait]
-impl Intents for Forgotten {
-    async fn open(&self, _: &Intent) -> Result<()> {
-        Ok(())
-    }
-    async fn bound(&self, _: SpawnToken, _: &ComputeId) -> Result<()> {
-        Ok(())
-    }
-    async fn closed(&self, _: SpawnToken, _: Proof) -> Result<()> {
-        Ok(())
-    }
 }
 
 pub(crate) async fn order_until(

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use atlas_auth::{Clock, SeededEntropy, Timestamp};
+use atlas_core::testing::Forgotten;
 use atlas_core::testing::{Reply, ScriptedTransport, TokioClock};
 use atlas_core::{
-    Auth, CallContext, Compute, ComputeId, ComputeRequest, Credentials, Deployment, Installation, Intent, Intents,
-    Mark, Proof, Provider, RentalOrder, Result, SpawnOrder, SpawnToken,
+    Auth, CallContext, Compute, ComputeRequest, Credentials, Deployment, Installation, Intent, Mark, Provider,
+    RentalOrder, Result, SpawnOrder, SpawnToken,
 };
 use atlas_runpod::RunPod;
 use serde_json::{Value, json};
@@ -50,23 +50,6 @@ pub(crate) fn mark() -> Mark {
 
 pub(crate) fn context() -> CallContext {
     CallContext::new()
-}
-
-/// Intents that are kept nowhere.
-#[derive(Debug)]
-struct Forgotten;
-
-#[async_trait]
-impl Intents for Forgotten {
-    async fn open(&self, _: &Intent) -> Result<()> {
-        Ok(())
-    }
-    async fn bound(&self, _: SpawnToken, _: &ComputeId) -> Result<()> {
-        Ok(())
-    }
-    async fn closed(&self, _: SpawnToken, _: Proof) -> Result<()> {
-        Ok(())
-    }
 }
 
 impl Rig {
