@@ -202,3 +202,12 @@ fn ids_that_are_none_lead_nowhere() {
     assert_eq!(std::fs::read_to_string(outside.join("machine.json")).expect("it is still there"), "{}");
     home.assert_nothing_spent();
 }
+
+#[test]
+fn a_port_that_another_program_has_is_told_as_such() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("loopback has free ports");
+    let address = taken.local_addr().expect("a listener has an address").to_string();
+    let ran = Home::new().run(&["sim", "--listen", &address]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.err.contains("another program has this port; name another one"), "{ran:?}");
+}
