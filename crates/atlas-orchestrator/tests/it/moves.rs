@@ -32,7 +32,7 @@ async fn p4_p5_a_twin_that_is_being_ended_does_not_take_the_machine_of_its_sibli
 
 /// Starts a session at a cloud that made two machines for it: its machine, and the twin, which is not ended for two minutes
 /// more.
-async fn with_a_twin(world: &World, orchestrator: &Orchestrator) -> (Session, ComputeId, ComputeId) {
+pub(crate) async fn with_a_twin(world: &World, orchestrator: &Orchestrator) -> (Session, ComputeId, ComputeId) {
     world.cloud.inject(Rule::on(Operation::Spawn, Fault::Duplicates));
     let session = ready(orchestrator, "ada").await;
     let machine = view(&session).await.compute.unwrap();
