@@ -30,6 +30,7 @@ pub(crate) struct Witness {
     panics: Mutex<BTreeMap<Operation, u32>>,
     remembered: Mutex<Vec<ComputeId>>,
     stale: Mutex<Vec<Compute>>,
+    refused_image: Mutex<Option<&'static str>>,
 }
 
 impl Witness {
@@ -51,6 +52,15 @@ impl Witness {
     /// From now on whatever is asked for can be had, but not now.
     pub(crate) fn have_everything_later(&self) {
         self.has_everything_later.store(true, Ordering::Relaxed);
+    }
+
+    /// From now on what asks for this image cannot be honoured.
+    pub(crate) fn refuse_image(&self, image: &'static str) {
+        *self.refused_image.lock().unwrap() = Some(image);
+    }
+
+    fn refuses(&self, request: &ComputeRequest) -> bool {
+        self.refused_image.lock().unwrap().is_some_and(|image| request.image.as_deref() == Some(image))
     }
 
     /// Everything that a create was sent for.
@@ -196,6 +206,9 @@ impl Provider for Mortal {
     fn check(&self, request: &ComputeRequest) -> Result<()> {
         if self.witness.has_everything_later.load(Ordering::Relaxed) {
             return Ok(());
+        }
+        if self.witness.refuses(request) {
+            return Err(Error::validation("there is no such image any more"));
         }
         self.cloud.check(request)
     }
