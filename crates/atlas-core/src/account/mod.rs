@@ -225,7 +225,8 @@ impl Account {
         if compute.status.is_over() {
             let message = format!("machine {} is {} and will not become ready", compute.id, compute.status);
             let error = Error::new(crate::ErrorKind::Provider, message).with_provider(self.provider.id());
-            let is_gone = compute.status == crate::ComputeStatus::Terminated;
+            // Where machines move, that may tell of the id alone; ended by it, the machine is searched for.
+            let is_gone = compute.status == crate::ComputeStatus::Terminated && !self.provider.traits().migrates;
             return Err(if is_gone { error } else { error.with_leftover(compute.id) });
         }
         if compute.status != crate::ComputeStatus::Running {

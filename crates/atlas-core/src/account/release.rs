@@ -105,7 +105,7 @@ impl Account {
                 Whose::Ours if rented.is_gone() => return Ok(record),
                 Whose::Ours if record.is_living() && record.goes_by_its_word() => return Ok(record),
                 Whose::Strangers if record.is_living() => {
-                    self.on_disk(move |intents| intents.close(&record, Proof::Gone)).await?;
+                    self.displaced(record, id).await?;
                     rented
                 }
                 Whose::Strangers if !permission.foreign => return Err(self.used_again(&rented)),
@@ -120,6 +120,17 @@ impl Account {
         let why = self.permit(kind, id, rented.mark().as_ref(), permission, verb)?;
         let intent = self.intent_for(&rented);
         self.on_disk(move |intents| intents.take_over(intent, &rented, why)).await
+    }
+
+    /// Another thing has the id of what is recorded, which is gone by that, or moved.
+    async fn displaced(&self, record: IntentRecord, id: &ComputeId) -> Result<()> {
+        let key = record.key();
+        match self.over(&record, id).await? {
+            Look::Gone => self.on_disk(move |intents| intents.close(&record, Proof::Gone)).await.map(drop),
+            Look::Moved(moved) => self.on_disk(move |intents| intents.moved(key, &moved.id)).await,
+            // Left as it is: a later look finds out.
+            Look::NotYet => Ok(()),
+        }
     }
 
     /// What was asked for is done, and what stands under its id now is another's: neither killed nor passed off as ended.
@@ -198,6 +209,8 @@ impl Account {
                     Look::Gone => true,
                     Look::NotYet => false,
                     Look::Moved(moved) => {
+                        // What spoke for an absence told of the old id.
+                        record.absence.seen();
                         id = moved.id;
                         false
                     }

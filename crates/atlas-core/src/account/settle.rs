@@ -113,9 +113,10 @@ impl Account {
 
     async fn settle_bound(&self, mut record: IntentRecord, id: &ComputeId) -> Result<Settled> {
         let (scope, asked) = (self.provider.scope(&self.context), self.now());
-        match self.read(record.intent.kind, id).await {
-            Ok(rented) if rented.is_gone() => return self.close(record, Proof::Gone).await,
-            Ok(rented) if record.whose(&rented) == Whose::Strangers => return self.close(record, Proof::Gone).await,
+        let look = match self.read(record.intent.kind, id).await {
+            Ok(rented) if rented.is_gone() || record.whose(&rented) == Whose::Strangers => {
+                self.over(&record, id).await?
+            }
             Ok(rented) => {
                 let is_unclear = record.whose(&rented) == Whose::Unclear;
                 record.sees(&rented);
@@ -123,10 +124,9 @@ impl Account {
                 self.on_disk(move |intents| intents.observed(&record)).await?;
                 return Ok(Settled::Plain(Box::new(rented)));
             }
-            Err(error) if error.is_not_found() => {}
+            Err(error) if error.is_not_found() => self.missing(&mut record, id, &scope, asked).await?,
             Err(error) => return Err(error),
-        }
-        let look = self.missing(&mut record, id, &scope, asked).await?;
+        };
         let (key, seen) = (record.key(), record.clone());
         self.on_disk(move |intents| intents.observed(&seen)).await?;
         match look {

@@ -1,7 +1,8 @@
 //! Carrying on what others left (rules O1, O4, P2; histories 2, 3, 6).
 
-use atlas_core::{GoneRule, Permission, Proof};
+use atlas_core::{ComputeStatus, GoneRule, Permission, Proof};
 
+use super::wrapped::Wrapped;
 use super::*;
 
 const TEN_APART: GoneRule = GoneRule::TwoNotFounds { apart: Duration::from_secs(10) };
@@ -212,6 +213,76 @@ async fn p4_a_search_that_did_not_look_everywhere_proves_no_plain_machine_gone()
         }
         assert_eq!(found(bench.settle().await).id, new);
         assert!(is_bound(&bench.phase().await, &new));
+    }
+}
+
+/// What a cloud may show under the old id of a machine that it moved: the machine as over, or another one.
+fn under_the_old_id(moved: &Compute) -> [Compute; 2] {
+    let (mut over, mut another) = (moved.clone(), moved.clone());
+    over.status = ComputeStatus::Terminated;
+    let entropy = SeededEntropy::new(77);
+    let token = SpawnToken::generate(TokenKind::Plain, &entropy);
+    let mark = Mark::new(Deployment::parse("theirs").unwrap(), Installation::generate(&entropy), token, None);
+    another.name = Some(mark.to_string());
+    another.mark = Some(mark);
+    [over, another]
+}
+
+/// History 6: the old id says that it is over, or is another machine's by now.
+#[tokio::test(start_paused = true)]
+async fn p4_what_stands_under_the_old_id_of_a_moved_machine_proves_no_end() {
+    for case in 0..2 {
+        for partly in [0, 2] {
+            let bench = bench(|cloud| cloud.migrates(true));
+            let machine = bench.spawn().await.compute;
+            let shown = under_the_old_id(&machine)[case].clone();
+            let new = bench.cloud.migrate(&machine.id).unwrap();
+            let account = bench.over(Arc::new(Wrapped::new(&bench.cloud).shows(shown)));
+            let settle = async || account.settle(&bench.records().await[0], GRACE).await.unwrap();
+            bench.cloud.inject(Rule::on(Operation::Find, Fault::LooksPartly).times(partly));
+            for _ in 0..partly {
+                assert_eq!(settle().await, Settled::Missing, "case {case}");
+            }
+            assert_eq!(found(settle().await).id, new, "case {case}");
+            assert!(is_bound(&bench.phase().await, &new));
+        }
+    }
+}
+
+/// The same, and it is being ended.
+#[tokio::test(start_paused = true)]
+async fn p4_a_moved_machine_is_ended_whatever_stands_under_its_old_id() {
+    for case in 0..2 {
+        let bench = bench(|cloud| cloud.migrates(true));
+        let machine = bench.spawn().await.compute;
+        bench.cloud.migrate(&machine.id).unwrap();
+        let shown = under_the_old_id(&machine)[case].clone();
+        let account = bench.over(Arc::new(Wrapped::new(&bench.cloud).shows(shown)));
+        account.terminate(&machine.id).await.unwrap();
+        assert!(bench.cloud.live().is_empty(), "case {case}");
+        assert_eq!(bench.cloud.count(Operation::Terminate), 1, "what stands there is not told to end");
+        assert!(is_closed(&bench.phase().await));
+    }
+}
+
+/// An operator ends the stranger that has the old id: no word on what moved.
+#[tokio::test(start_paused = true)]
+async fn o6_a_stranger_that_is_ended_under_the_old_id_closes_no_record_of_what_moved() {
+    for partly in [0, 1] {
+        let bench = bench(|cloud| cloud.migrates(true));
+        let machine = bench.spawn().await.compute;
+        let new = bench.cloud.migrate(&machine.id).unwrap();
+        let [_, another] = under_the_old_id(&machine);
+        let account = bench.over(Arc::new(Wrapped::new(&bench.cloud).shows(another)));
+        bench.cloud.inject(Rule::on(Operation::Find, Fault::LooksPartly).times(partly));
+        account.terminate_soon(&machine.id, Permission::ordinary().foreign(true)).await.unwrap();
+        let token = machine.mark.unwrap().token;
+        let ours =
+            |records: Vec<IntentRecord>| records.into_iter().find(|record| record.intent.token() == token).unwrap();
+        let record = ours(bench.records().await);
+        assert_eq!(found(account.settle(&record, GRACE).await.unwrap()).id, new, "{partly} searches not complete");
+        assert!(is_bound(&ours(bench.records().await).phase, &new));
+        assert_eq!(bench.cloud.live(), [new]);
     }
 }
 
