@@ -1,7 +1,8 @@
 //! `atlas conformance` against a simulated RunPod over sockets: as a person runs it, with no means to make the cloud fail.
 
-use atlas::mock::server::{Server, Timing};
+use atlas::mock::server::{Running, Server, Timing};
 use serde_json::Value;
+use tokio::runtime::Runtime;
 
 use crate::home::Home;
 
@@ -34,8 +35,8 @@ const NOT_PROVABLE: [&str; 25] = [
     "job/unknown",
 ];
 
-#[test]
-fn it_holds_a_simulated_runpod_and_leaves_nothing() {
+/// A simulated RunPod, a home in which it is configured, and what the cloud lives on.
+fn ground() -> (Runtime, Running, Home) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
     let runtime = runtime.expect("the system gives threads");
     let cloud = runtime.block_on(Server::builder().timing(Timing::at_once()).start()).expect("loopback has free ports");
@@ -45,6 +46,42 @@ fn it_holds_a_simulated_runpod_and_leaves_nothing() {
          proxy_url: \"{}\"\n    api_key: \"{}\"\n    settle_window: 1s\n",
         config.base_url, config.runtime_url, config.graphql_url, config.proxy_url, config.api_key
     ));
+    (runtime, cloud, home)
+}
+
+#[test]
+fn only_the_cases_that_are_asked_for_are_held_and_written_as_junit_too() {
+    let (runtime, cloud, home) = ground();
+    let words = ["conformance", "--provider", "runpod", "--only", "life/terminate-", "--junit", "report.xml", "--json"];
+    let report = home.good(&words).json();
+    let rows = report["rows"].as_array().expect("the report has rows");
+    let cases: Vec<_> = rows.iter().filter_map(|row| Some((row["case"].as_str()?, row["outcome"].as_str()?))).collect();
+    assert_eq!(cases, [("life/terminate-repeats", "passed"), ("life/terminate-unknown", "passed")]);
+    let xml = std::fs::read_to_string(home.path().join("report.xml")).expect("the report is written");
+    let wanted = [
+        r#"<testsuite name="conformance of runpod" tests="2" failures="0" skipped="0">"#,
+        r#"<testcase name="life/terminate-repeats"/>"#,
+        r#"<testcase name="life/terminate-unknown"/>"#,
+    ];
+    for line in wanted {
+        assert!(xml.contains(line), "the report lacks {line}:\n{xml}");
+    }
+    assert_eq!(cloud.ledger().open().count(), 0, "something is left");
+    runtime.block_on(cloud.shutdown());
+}
+
+#[test]
+fn a_report_that_cannot_be_written_is_told() {
+    let (runtime, cloud, home) = ground();
+    let words = ["conformance", "--provider", "runpod", "--only", "life/get-unknown", "--junit", "nowhere/report.xml"];
+    let ran = home.run(&words);
+    assert!(ran.code != 0 && ran.err.contains("nowhere/report.xml"), "{ran:?}");
+    runtime.block_on(cloud.shutdown());
+}
+
+#[test]
+fn it_holds_a_simulated_runpod_and_leaves_nothing() {
+    let (runtime, cloud, home) = ground();
     let ran = home.good(&["conformance", "--provider", "runpod", "--json"]);
     let report = ran.json();
     assert_eq!((&report["provider"], &report["left"]), (&Value::from("runpod"), &Value::Array(Vec::new())), "{ran:?}");
