@@ -70,6 +70,36 @@ fn only_the_cases_that_are_asked_for_are_held_and_written_as_junit_too() {
     runtime.block_on(cloud.shutdown());
 }
 
+/// What could cost more than may be spent is told as not run, and nothing is rented: not even a first machine to learn
+/// its price.
+#[test]
+fn a_limit_that_is_too_small_spends_nothing() {
+    let (runtime, cloud, home) = ground();
+    // The catalog's price of the last one forbids what an unknown price would not.
+    for (limit, gpu) in [("0", &[][..]), ("0.01", &[]), ("0.20", &["--gpu", "h100"])] {
+        let words = ["conformance", "--provider", "runpod", "--spend-limit", limit, "--json"];
+        let report = home.good(&[&words, gpu].concat()).json();
+        let rows = report["rows"].as_array().expect("the report has rows");
+        let outcome = |case: &str| rows.iter().find(|row| row["case"] == case).map(|row| row["outcome"].clone());
+        for case in ["life/spawn", "life/many-at-once", "listing/complete", "patience/dropped"] {
+            assert_eq!(outcome(case), Some("too_dear".into()), "{case} for {limit}: {report}");
+        }
+        assert_eq!(outcome("life/get-unknown"), Some("passed".into()), "what rents nothing is held: {report}");
+        assert_eq!(report["spent"], "0.000000", "{report}");
+    }
+    assert_eq!(cloud.ledger().rents.len(), 0, "something was rented");
+    // A limit that lets one machine in, and not five at once.
+    let words = ["conformance", "--provider", "runpod", "--gpu", "l4", "--spend-limit", "0.20", "--only", "life/"];
+    let ran = home.good(&words);
+    let told = |case: &str| ran.out.lines().find(|line| line.contains(case)).unwrap_or_default().to_owned();
+    assert!(told("life/many-at-once").contains("too dear"), "{ran:?}");
+    assert!(told("life/spawn").contains("passed"), "{ran:?}");
+    assert!(!cloud.ledger().rents.is_empty() && cloud.ledger().open().count() == 0, "{:?}", cloud.ledger());
+    let refused = home.run(&["conformance", "--provider", "runpod", "--spend-limit", "-1"]);
+    assert_eq!(refused.code, 2, "{refused:?}");
+    runtime.block_on(cloud.shutdown());
+}
+
 #[test]
 fn a_report_that_cannot_be_written_is_told() {
     let (runtime, cloud, home) = ground();
