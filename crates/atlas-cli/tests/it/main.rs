@@ -14,6 +14,7 @@ mod demo;
 mod help;
 mod home;
 mod interrupt;
+mod jobs;
 mod life;
 mod listing;
 mod reaping;
