@@ -85,6 +85,9 @@ impl Conformance {
         if self.spend_limit < Money::ZERO {
             return Err(Failure::usage("--spend-limit is less than nothing"));
         }
+        if let Some(path) = &self.junit {
+            crate::written::check_place("--junit", path)?;
+        }
         let account = context.account(self.named.provider.as_deref())?;
         context.interrupt.may_leave(format!(
             "interrupted; what bears the mark of deployment conformance may be left: atlas list --provider {}",
@@ -99,12 +102,10 @@ impl Conformance {
         context.output.progress("holding the provider against the table; this takes a while at a real cloud");
         let harness = Held { account, machine, price };
         let report = context.interrupt.unless(async { Ok(run(&harness, &options).await) }).await?;
-        if let Some(path) = &self.junit {
-            let written = std::path::absolute(path)
-                .and_then(|path| atlas::files::write_durably(&path, report.to_junit().as_bytes()));
-            written.map_err(|cause| atlas::files::error("write", path, &cause))?;
-        }
         context.output.result(&report, || report.to_string())?;
+        if let Some(path) = &self.junit {
+            crate::written::write("--junit", path, report.to_junit().as_bytes())?;
+        }
         if report.holds() {
             return Ok(());
         }

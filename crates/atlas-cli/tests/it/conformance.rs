@@ -100,12 +100,18 @@ fn a_limit_that_is_too_small_spends_nothing() {
     runtime.block_on(cloud.shutdown());
 }
 
+/// Nobody pays for a report that cannot be written.
 #[test]
-fn a_report_that_cannot_be_written_is_told() {
+fn a_report_that_cannot_be_written_is_told_before_anything_is_rented() {
     let (runtime, cloud, home) = ground();
-    let words = ["conformance", "--provider", "runpod", "--only", "life/get-unknown", "--junit", "nowhere/report.xml"];
+    let words = ["conformance", "--provider", "runpod", "--only", "life/spawn", "--junit", "nowhere/report.xml"];
     let ran = home.run(&words);
-    assert!(ran.code != 0 && ran.err.contains("nowhere/report.xml"), "{ran:?}");
+    assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{ran:?}");
+    assert_eq!(
+        ran.complaint(),
+        "--junit: cannot write nowhere/report.xml: there is no folder nowhere; nothing was started"
+    );
+    assert_eq!(cloud.ledger().rents.len(), 0, "something was rented");
     runtime.block_on(cloud.shutdown());
 }
 
