@@ -11,6 +11,7 @@ mod bad_words;
 mod cloud;
 mod conformance;
 mod demo;
+mod endpoints;
 mod help;
 mod home;
 mod interrupt;
