@@ -94,7 +94,7 @@ pub(crate) fn long_text(path: &Path) -> Result<String, Failure> {
 }
 
 /// The lines `NAME=VALUE` of a file, in order. Blank lines and lines that begin with `#` are none.
-pub(crate) fn variables(path: &Path) -> Result<Vec<(String, Secret)>, Failure> {
+fn variables(path: &Path) -> Result<Vec<(String, Secret)>, Failure> {
     let text = text(path)?;
     let mut variables = Vec::new();
     for (index, line) in text.expose().lines().enumerate() {
@@ -108,6 +108,18 @@ pub(crate) fn variables(path: &Path) -> Result<Vec<(String, Secret)>, Failure> {
         variables.push((name.trim().to_owned(), Secret::from(value)));
     }
     Ok(variables)
+}
+
+/// The variables of a file, and after them those of the command line.
+pub(crate) fn environment(file: Option<&Path>, words: &[String]) -> Result<Vec<(String, Secret)>, Failure> {
+    let mut all = file.map_or_else(|| Ok(Vec::new()), variables)?;
+    for variable in words {
+        let (name, value) = variable
+            .split_once('=')
+            .ok_or_else(|| Failure::usage("--env takes NAME=VALUE, and one of them has no `=`"))?;
+        all.push((name.to_owned(), Secret::from(value)));
+    }
+    Ok(all)
 }
 
 fn text(path: &Path) -> Result<Secret, Failure> {

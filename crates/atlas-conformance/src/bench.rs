@@ -20,6 +20,9 @@ use crate::lingering::Memory;
 /// The deployment under which everything is made.
 const DEPLOYMENT: &str = "conformance";
 
+/// What a machine is taken to cost an hour while no price is known, so that a small limit holds for the first one too.
+const UNTOLD: Money = Money::from_micros(1_000_000);
+
 /// How often something that is waited for is looked at.
 const PAUSE: Duration = Duration::from_millis(250);
 
@@ -96,7 +99,8 @@ pub struct Bench<'h> {
     installation: Installation,
     running: Mutex<BTreeMap<ComputeId, Rented>>,
     spent: Mutex<Money>,
-    dearest: Mutex<Money>,
+    /// The highest price that was told so far.
+    dearest: Mutex<Option<Money>>,
     memory: Memory,
 }
 
@@ -108,7 +112,7 @@ impl<'h> Bench<'h> {
             installation: Installation::generate(&SystemEntropy),
             running: Mutex::default(),
             spent: Mutex::new(Money::ZERO),
-            dearest: Mutex::new(Money::ZERO),
+            dearest: Mutex::new(harness.price_per_hour()),
             memory: Memory::default(),
         }
     }
@@ -343,7 +347,7 @@ impl<'h> Bench<'h> {
     fn counts(&self, compute: &Compute) {
         let price = compute.cost_per_hour.unwrap_or(Money::ZERO);
         let mut dearest = self.dearest.lock().unwrap_or_else(PoisonError::into_inner);
-        *dearest = (*dearest).max(price);
+        *dearest = (*dearest).max(Some(price));
         self.running().insert(compute.id.clone(), Rented { since: self.now(), price });
     }
 
@@ -364,7 +368,7 @@ impl<'h> Bench<'h> {
 
     /// The most that so many machines can cost while one case lasts.
     pub(crate) fn at_most(&self, machines: u32) -> Money {
-        let dearest = *self.dearest.lock().unwrap_or_else(PoisonError::into_inner);
+        let dearest = self.dearest.lock().unwrap_or_else(PoisonError::into_inner).unwrap_or(UNTOLD);
         (0..machines).map(|_| dearest.for_span(self.harness.patience())).sum()
     }
 

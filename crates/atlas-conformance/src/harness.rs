@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use atlas_auth::{Clock, SystemClock};
-use atlas_core::{ComputeRequest, JobRequest, Provider, VolumeRequest};
+use atlas_core::{ComputeRequest, JobRequest, Money, Provider, VolumeRequest};
 use serde_json::Value;
 
 /// What a cloud shall do to the next call that it suits.
@@ -96,6 +96,12 @@ pub trait Harness: Send + Sync {
     /// Whether its machines cost nothing, so that a price of zero is the truth.
     fn is_free(&self) -> bool {
         false
+    }
+
+    /// The most that [`machine`](Self::machine) costs an hour, where that is known before one was made. Where it is not, a
+    /// dollar is reckoned with until a machine tells its price.
+    fn price_per_hour(&self) -> Option<Money> {
+        None
     }
 
     /// Whether another key opens another account.

@@ -49,6 +49,7 @@ Examples:
 struct Held {
     account: Account,
     machine: ComputeRequest,
+    price: Option<Money>,
 }
 
 #[async_trait]
@@ -66,6 +67,10 @@ impl Harness for Held {
         true
     }
 
+    fn price_per_hour(&self) -> Option<Money> {
+        self.price
+    }
+
     fn has_key(&self) -> bool {
         self.account.provider().traits().kind != "local"
     }
@@ -80,25 +85,27 @@ impl Conformance {
         if self.spend_limit < Money::ZERO {
             return Err(Failure::usage("--spend-limit is less than nothing"));
         }
+        if let Some(path) = &self.junit {
+            crate::written::check_place("--junit", path)?;
+        }
         let account = context.account(self.named.provider.as_deref())?;
         context.interrupt.may_leave(format!(
             "interrupted; what bears the mark of deployment conformance may be left: atlas list --provider {}",
             account.provider().id()
         ));
         let machine = context.interrupt.unless(self.machine(&account)).await?;
+        let price = context.interrupt.unless(async { Ok(price(context, &account, &machine).await) }).await?;
         let mut options = Options::default().spend_limit(self.spend_limit);
         if let Some(words) = &self.only {
             options = options.only(words.as_str());
         }
         context.output.progress("holding the provider against the table; this takes a while at a real cloud");
-        let harness = Held { account, machine };
+        let harness = Held { account, machine, price };
         let report = context.interrupt.unless(async { Ok(run(&harness, &options).await) }).await?;
-        if let Some(path) = &self.junit {
-            let written = std::path::absolute(path)
-                .and_then(|path| atlas::files::write_durably(&path, report.to_junit().as_bytes()));
-            written.map_err(|cause| atlas::files::error("write", path, &cause))?;
-        }
         context.output.result(&report, || report.to_string())?;
+        if let Some(path) = &self.junit {
+            crate::written::write("--junit", path, report.to_junit().as_bytes())?;
+        }
         if report.holds() {
             return Ok(());
         }
@@ -135,4 +142,20 @@ impl Conformance {
         provider.check(&request)?;
         Ok(request)
     }
+}
+
+/// The most that such a machine costs an hour, as the catalog says.
+async fn price(context: &Context, account: &Account, machine: &ComputeRequest) -> Option<Money> {
+    if machine.gpu.is_empty() || !account.provider().traits().has(Capability::Catalog) {
+        return None;
+    }
+    let types = account.gpu_types().await.inspect_err(|error| {
+        context
+            .output
+            .note(&format!("the catalog tells no price, so a machine is taken to cost a dollar an hour: {error}"));
+    });
+    let is_meant = |name: &str| machine.gpu.iter().any(|wanted| wanted == name);
+    let types = types.ok()?;
+    let meant = types.iter().filter(|gpu| is_meant(&gpu.name) || gpu.canonical.as_deref().is_some_and(is_meant));
+    meant.flat_map(|gpu| &gpu.offers).filter(|offer| !offer.spot).filter_map(|offer| offer.price_per_hour).max()
 }

@@ -60,7 +60,7 @@ pub(crate) struct Run {
     #[arg(long, value_name = "URL|@FILE")]
     webhook: Option<String>,
     /// How long it may take: {"execution_timeout": "10m", "ttl": "24h", "low_priority": false}
-    #[arg(long, value_name = "JSON")]
+    #[arg(long, value_name = "JSON|@FILE")]
     policy: Option<String>,
     #[command(flatten)]
     named: Named,
@@ -137,6 +137,7 @@ impl Job {
                 let (account, endpoint, id) = stream.which.read(context)?;
                 let output = account.stream_job(&endpoint, &id)?;
                 context.interrupt.may_leave(goes_on("interrupted", &endpoint, &id));
+                context.output.progress(&format!("following job {id} until it is over"));
                 context.interrupt.unless(copy(context, output)).await
             }
         }

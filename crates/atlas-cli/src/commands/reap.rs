@@ -328,24 +328,22 @@ fn record_line(record: &IntentRecord, settled: Option<Settled>) -> Option<Line> 
 
 /// A volume or an endpoint that somebody made by hand.
 fn plain_line(provider: &ProviderId, rented: &Rented, record: Option<&IntentRecord>) -> Line {
-    let is_renamed = rented.mark().is_none();
-    let why = match rented.kind {
-        RentalKind::Volume if is_renamed => {
-            "made by hand, and has another name now: `atlas volume delete --foreign` ends it"
-        }
-        RentalKind::Volume => "made by hand: `atlas volume delete` ends it",
-        _ => "made by hand: who made it ends it",
+    let kind = rented.kind;
+    let why = if rented.mark().is_some() {
+        format!("made by hand: `atlas {kind} delete` ends it")
+    } else {
+        format!("made by hand, and has another name now: `atlas {kind} delete --foreign` ends it")
     };
     Line {
         provider: provider.to_string(),
-        kind: rented.kind,
+        kind,
         compute: Some(rented.id.to_string()),
         rental: record
             .map(|record| record.intent.token())
             .or_else(|| rented.mark().map(|mark| mark.token))
             .map(|token| token.to_string()),
         is: "plain",
-        why: why.to_owned(),
+        why,
         cost_per_hour: rented.cost_per_hour,
     }
 }

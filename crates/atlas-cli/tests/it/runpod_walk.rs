@@ -106,6 +106,38 @@ fn a_configuration_of_ones_own_is_never_written_over() {
     scrub.bind(|| insta::assert_snapshot!(written[1]));
 }
 
+/// Where it cannot be written, nobody is left with a cloud to which nothing leads.
+#[test]
+fn a_configuration_that_cannot_be_written_starts_nothing() {
+    let home = Home::new();
+    std::fs::create_dir(home.path().join("folder")).unwrap();
+    let mut told = String::new();
+    for path in ["some/missing/folder/config.yaml", "folder"] {
+        let ran = home.run(&["sim", "--write-config", path]);
+        assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{ran:?}");
+        assert!(!home.path().join("some").exists(), "no folder is made that may be a slip of the pen");
+        told += &ran.err;
+    }
+    // No file may grow: what a full disk does, once it listens.
+    let mut full = shell(&home, "ulimit -f 0", &["sim", "--write-config", "atlas.yaml"]);
+    let ran = Ran::from(full.output().unwrap());
+    assert_eq!((ran.code, ran.out.as_str()), (1, ""), "{ran:?}");
+    told += &ran.err;
+    assert!(!home.path().join("atlas.yaml").exists());
+    home.scrub().bind(|| insta::assert_snapshot!(told));
+}
+
+/// The program as it is begun by a shell that first says `first`.
+fn shell(home: &Home, first: &str, words: &[&str]) -> Command {
+    let mut shell = Command::new("sh");
+    let script = format!("trap '' XFSZ; {first}; exec \"$0\" \"$@\"");
+    shell.args(["-c", &script, env!("CARGO_BIN_EXE_atlas")]).args(words);
+    let model = home.command(&[]);
+    shell.env_clear().envs(model.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    shell.current_dir(home.path()).stdin(Stdio::null());
+    shell
+}
+
 /// What becomes of the job is told, and how to lay hands on it.
 #[test]
 fn a_job_that_is_waited_for_and_interrupted_is_named() {
@@ -237,11 +269,7 @@ fn without_room_for_the_record_nothing_is_rented() {
     let (home, cloud) = (Home::new(), Cloud::new());
     cloud.lead(&home);
     // No file may grow: what a full disk does, and what this process can bring about.
-    let mut full = Command::new("sh");
-    full.args(["-c", "trap '' XFSZ; ulimit -f 0; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_atlas")]).args(SPAWN);
-    let model = home.command(&[]);
-    full.env_clear().envs(model.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    let ran = Ran::from(full.current_dir(home.path()).stdin(Stdio::null()).output().unwrap());
+    let ran = Ran::from(shell(&home, "ulimit -f 0", SPAWN).output().unwrap());
     assert_eq!((ran.code, ran.out.as_str()), (1, ""), "{ran:?}");
     assert!(ran.complaint().contains(home.state().to_str().unwrap()), "it names the place: {ran:?}");
     cloud.assert_nothing_spent(0);

@@ -114,6 +114,8 @@ fn o1_a_volume_whose_create_was_never_answered_is_found_by_the_next_reap_and_kep
     let lost = sim.create();
     assert_ne!(lost.code, 0, "{lost:?}");
     assert_eq!(lost.error()["effect"], "unknown", "{lost:?}");
+    let says = "a volume may exist, and bill: `atlas reap` finds out";
+    assert!(lost.error()["message"].as_str().expect("text").contains(says), "{lost:?}");
     assert_eq!(sim.home.intents(), ["open"]);
     let listed = sim.home.good(&["volume", "list"]);
     let id = sim.ids().remove(0);

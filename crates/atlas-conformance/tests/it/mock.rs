@@ -159,6 +159,22 @@ async fn no_more_is_spent_than_may_be() {
     assert!(report.left.is_empty(), "{report}");
 }
 
+/// The first machine is bound by the limit too, although no price was seen yet.
+#[tokio::test(start_paused = true)]
+async fn where_the_limit_is_too_small_nothing_is_rented() {
+    for limit in ["0", "0.01"] {
+        let harness = MockHarness::new(Mock::builder().key("k"));
+        let limit = atlas_core::Money::parse(limit).unwrap();
+        let report = run(&NoMeans(&harness), &Options::default().spend_limit(limit)).await;
+        assert!(report.holds(), "what was not run breaks no promise: {report}");
+        let outcome = |name: &str| &report.rows.iter().find(|row| row.case == name).unwrap().outcome;
+        assert_eq!((outcome("life/spawn"), outcome("life/many-at-once")), (&Outcome::TooDear, &Outcome::TooDear));
+        assert_eq!(outcome("life/terminate-unknown"), &Outcome::Passed, "what rents nothing is run");
+        assert_eq!(harness.cloud.ledger().rents.len(), 0, "{report}");
+        assert_eq!(report.spent, atlas_core::Money::ZERO, "{report}");
+    }
+}
+
 /// The same without any means, and without a reset between the cases: as at a real cloud.
 pub(crate) struct NoMeans<'a>(pub(crate) &'a MockHarness);
 

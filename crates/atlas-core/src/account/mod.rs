@@ -97,13 +97,32 @@ impl Account {
         &self.provider
     }
 
+    /// What each of its calls is made with, for calls of the provider's own type.
+    pub fn context(&self) -> &CallContext {
+        &self.context
+    }
+
     /// Reads one machine. A not-found for a machine that was made within the cloud's settle window is asked again until
     /// the window is over.
     pub async fn get(&self, id: impl AsRef<ComputeId>) -> Result<Compute> {
         let id = id.as_ref();
-        let until = self.settles_at(RentalKind::Machine, id).await?;
+        self.read_settled(RentalKind::Machine, id, || self.provider.get(&self.context, id)).await
+    }
+
+    /// Reads by `read` what a provider's own type shows of something. A not-found for what was made within the cloud's
+    /// settle window is asked again until the window is over.
+    pub async fn read_settled<T, Reading>(
+        &self,
+        kind: RentalKind,
+        id: &ComputeId,
+        read: impl Fn() -> Reading,
+    ) -> Result<T>
+    where
+        Reading: Future<Output = Result<T>>,
+    {
+        let until = self.settles_at(kind, id).await?;
         loop {
-            match self.provider.get(&self.context, id).await {
+            match read().await {
                 Err(error) if error.is_not_found() && self.now() < until => {
                     tokio::time::sleep(Duration::from_secs(1)).await;
                 }

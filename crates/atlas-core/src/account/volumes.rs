@@ -25,15 +25,8 @@ impl Account {
     /// the window is over.
     pub async fn get_volume(&self, id: &VolumeId) -> Result<Volume> {
         self.named_volume(id, "get_volume")?;
-        let until = self.settles_at(RentalKind::Volume, &ComputeId::new(id.as_str())).await?;
-        loop {
-            match self.provider.get_volume(&self.context, id).await {
-                Err(error) if error.is_not_found() && self.now() < until => {
-                    tokio::time::sleep(Duration::from_secs(1)).await;
-                }
-                answer => return answer,
-            }
-        }
+        let read = || self.provider.get_volume(&self.context, id);
+        self.read_settled(RentalKind::Volume, &ComputeId::new(id.as_str()), read).await
     }
 
     /// Reads all network volumes of the account: the whole answer or an error, never less.
