@@ -48,6 +48,7 @@ pub(super) async fn ends(bench: &Bench<'_>) -> Verdict {
     let job = bench.provider().run_job(&bench.context(), &request(bench)?).await?;
     let done = over(bench, &job).await?;
     ensure!(done.status == JobStatus::Completed, "the job is {}: {:?}", done.status, done.error);
+    ensure!(done.output.is_some(), "the job is done, and a read shows no output");
     Ok(())
 }
 

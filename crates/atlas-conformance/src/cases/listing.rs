@@ -2,15 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use atlas_core::{Compute, ComputeFilter, ComputeStatus, Rentable, RentalKind};
+use atlas_core::{Compute, ComputeFilter, ComputeId, ComputeStatus, Rentable, RentalKind};
 use futures_util::future::join_all;
 
 use super::life::running;
 use crate::bench::{Bench, Broken, ensure, mark_of};
 use crate::case::Verdict;
 
-fn times(listed: &[Compute], wanted: &Compute) -> usize {
-    listed.iter().filter(|compute| compute.id == wanted.id).count()
+fn times(listed: &[Compute], wanted: &ComputeId) -> usize {
+    listed.iter().filter(|compute| compute.id == *wanted).count()
 }
 
 async fn shows_each_once(bench: &Bench<'_>, count: usize) -> Verdict {
@@ -21,7 +21,7 @@ async fn shows_each_once(bench: &Bench<'_>, count: usize) -> Verdict {
     }
     let listed = bench.list().await?;
     for (compute, _) in &made {
-        let times = times(&listed, compute);
+        let times = times(&listed, &compute.id);
         ensure!(times == 1, "machine {} stands {times} times in a listing of {}", compute.id, listed.len());
     }
     Ok(())
@@ -58,7 +58,7 @@ pub(super) async fn filters(bench: &Bench<'_>) -> Verdict {
     for (what, filter) in filters {
         let listed = bench.provider().list(&bench.context(), &filter).await?;
         for compute in &all {
-            let (wanted, found) = (filter.admits(compute), times(&listed, compute) == 1);
+            let (wanted, found) = (filter.admits(compute), times(&listed, &compute.id) == 1);
             ensure!(
                 wanted == found,
                 "by {what}, machine {} is {}",
@@ -73,9 +73,9 @@ pub(super) async fn filters(bench: &Bench<'_>) -> Verdict {
 pub(super) async fn stopped(bench: &Bench<'_>) -> Verdict {
     let (id, _) = running(bench).await?;
     bench.provider().stop(&bench.context(), &id).await?;
-    let stopped = bench.until(&id, &ComputeStatus::Stopped).await?;
+    bench.until(&id, &ComputeStatus::Stopped).await?;
     bench.seen(&id).await;
-    ensure!(times(&bench.list().await?, &stopped) == 1, "a listing does not show the stopped machine {id}");
+    ensure!(times(&bench.list().await?, &id) == 1, "a listing does not show the stopped machine {id}");
     Ok(())
 }
 
@@ -85,7 +85,7 @@ pub(super) async fn rented(bench: &Bench<'_>) -> Verdict {
     let rented = bench.provider().list_rented(&bench.context(), RentalKind::Machine).await?;
     let ours: Vec<_> = rented.iter().filter(|rented| rented.bears(token)).map(|rented| &rented.id).collect();
     ensure!(ours == [&made.id], "of all that is rented, {ours:?} bear the token of machine {}", made.id);
-    let sorted = |mut ids: Vec<atlas_core::ComputeId>| {
+    let sorted = |mut ids: Vec<ComputeId>| {
         ids.sort();
         ids
     };

@@ -82,6 +82,8 @@ pub(super) async fn grows(bench: &Bench<'_>) -> Verdict {
     for _ in 0..2 {
         let grown = bench.provider().grow_volume(&bench.context(), &volume.id, larger).await?;
         ensure!(grown.size_gb == larger, "made larger, it has {} GB", grown.size_gb);
+        let read = bench.provider().get_volume(&bench.context(), &volume.id).await?;
+        ensure!(read.size_gb == larger, "made larger, it reads {} GB", read.size_gb);
     }
     let smaller = bench.provider().grow_volume(&bench.context(), &volume.id, order.request().size_gb).await;
     ensure!(smaller.is_err(), "a volume was made smaller");
