@@ -7,7 +7,7 @@ use crate::broken::MUTANTS;
 /// The rows below the first table of the document that has this heading.
 fn rows(heading: &str) -> Vec<String> {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/conformance.md");
-    let text = std::fs::read_to_string(path).unwrap();
+    let text = std::fs::read_to_string(path).expect("the document stands there");
     let mut lines = text.lines().skip_while(|line| *line != heading).skip(2);
     lines.by_ref().take_while(|line| line.starts_with('|')).map(str::to_owned).collect()
 }

@@ -69,10 +69,14 @@ pub(super) async fn rented(broken: &Broken, context: &CallContext, kind: RentalK
     match (broken.defect, kind) {
         (Defect::FindsNoVolumes, RentalKind::Volume) => listed.clear(),
         (Defect::ListsVolumesWithoutMark, RentalKind::Volume) => {
-            listed.iter_mut().for_each(|rented| rented.name = None);
+            for rented in &mut listed {
+                rented.name = None;
+            }
         }
         (Defect::ListsVolumesByAnotherId, RentalKind::Volume) => {
-            listed.iter_mut().for_each(|rented| rented.id = ComputeId::new(format!("disk-{}", rented.id)));
+            for rented in &mut listed {
+                rented.id = ComputeId::new(format!("disk-{}", rented.id));
+            }
         }
         (Defect::RentsUnlisted, RentalKind::Machine) => {
             listed.pop();
