@@ -19,11 +19,13 @@
 mod bench;
 mod case;
 pub mod cases;
+mod cleaning;
 mod dated;
 mod harness;
 #[cfg(feature = "libtest")]
 mod libtest;
 mod lingering;
+mod orders;
 #[cfg(feature = "http")]
 mod recorder;
 mod report;

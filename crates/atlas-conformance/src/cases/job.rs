@@ -6,8 +6,27 @@ use atlas_core::{Effect, ErrorKind, Job, JobId, JobRequest, JobStatus};
 use futures_util::StreamExt;
 
 use crate::bench::{Bench, Broken, ensure};
-use crate::case::Verdict;
+use crate::case::{Case, Cost, Verdict};
 use crate::harness::Trouble;
+
+use super::{FREE, JOBS};
+
+/// The rows of this room.
+pub(super) const CASES: &[Case] = &[
+    case!("job/ends", "a job comes to its output", JOBS, Cost::Little, ends),
+    case!("job/sync", "a job that is waited for comes back done", JOBS, Cost::Little, sync),
+    case!("job/sync-timeout", "a wait that is over says what became of the job", JOBS, Cost::Little, sync_timeout),
+    case!(
+        "job/lost-answer",
+        "C8: a job whose answer is lost may run, and is not sent again",
+        JOBS,
+        Cost::Little,
+        lost_answer
+    ),
+    case!("job/cancel", "a cancelled job is over, and cancelling repeats safely", JOBS, Cost::Little, cancel),
+    case!("job/stream", "a stream gives each piece once and in order, and ends by itself", JOBS, Cost::Little, stream),
+    case!("job/unknown", "a job that nobody knows is not_found", JOBS, FREE, unknown),
+];
 
 /// How often a job is looked at.
 const PAUSE: Duration = Duration::from_millis(250);
@@ -44,14 +63,15 @@ async fn meanwhile<T>(bench: &Bench<'_>, waiting: impl Future<Output = T>) -> T 
     }
 }
 
-pub(super) async fn ends(bench: &Bench<'_>) -> Verdict {
+async fn ends(bench: &Bench<'_>) -> Verdict {
     let job = bench.provider().run_job(&bench.context(), &request(bench)?).await?;
     let done = over(bench, &job).await?;
     ensure!(done.status == JobStatus::Completed, "the job is {}: {:?}", done.status, done.error);
+    ensure!(done.output.is_some(), "the job is done, and a read shows no output");
     Ok(())
 }
 
-pub(super) async fn sync(bench: &Bench<'_>) -> Verdict {
+async fn sync(bench: &Bench<'_>) -> Verdict {
     let request = request(bench)?.sync(Duration::from_mins(5));
     let context = bench.context().with_timeout(Duration::from_mins(6));
     let done = meanwhile(bench, bench.provider().run_job(&context, &request)).await?;
@@ -60,7 +80,7 @@ pub(super) async fn sync(bench: &Bench<'_>) -> Verdict {
     Ok(())
 }
 
-pub(super) async fn sync_timeout(bench: &Bench<'_>) -> Verdict {
+async fn sync_timeout(bench: &Bench<'_>) -> Verdict {
     // Long enough for a cloud to say which job it is, and shorter than the job takes.
     let request = request(bench)?.sync(Duration::from_millis(500));
     match bench.provider().run_job(&bench.context(), &request).await {
@@ -75,7 +95,7 @@ pub(super) async fn sync_timeout(bench: &Bench<'_>) -> Verdict {
     }
 }
 
-pub(super) async fn lost_answer(bench: &Bench<'_>) -> Verdict {
+async fn lost_answer(bench: &Bench<'_>) -> Verdict {
     let request = request(bench)?;
     let taken = || {
         let lacking = || Broken::NotProvable("the harness cannot count the jobs that the cloud has taken".to_owned());
@@ -95,7 +115,7 @@ pub(super) async fn lost_answer(bench: &Bench<'_>) -> Verdict {
     Ok(())
 }
 
-pub(super) async fn cancel(bench: &Bench<'_>) -> Verdict {
+async fn cancel(bench: &Bench<'_>) -> Verdict {
     let job = bench.provider().run_job(&bench.context(), &request(bench)?).await?;
     let cancelled = bench.provider().cancel_job(&bench.context(), &job.endpoint, &job.id).await?;
     ensure!(cancelled.status == JobStatus::Cancelled, "a cancelled job is {}", cancelled.status);
@@ -106,7 +126,7 @@ pub(super) async fn cancel(bench: &Bench<'_>) -> Verdict {
     Ok(())
 }
 
-pub(super) async fn stream(bench: &Bench<'_>) -> Verdict {
+async fn stream(bench: &Bench<'_>) -> Verdict {
     let job = bench.provider().run_job(&bench.context(), &request(bench)?).await?;
     let mut pieces = bench.provider().stream_job(&bench.context(), &job.endpoint, &job.id)?;
     let reading = async {
@@ -125,7 +145,7 @@ pub(super) async fn stream(bench: &Bench<'_>) -> Verdict {
     Ok(())
 }
 
-pub(super) async fn unknown(bench: &Bench<'_>) -> Verdict {
+async fn unknown(bench: &Bench<'_>) -> Verdict {
     let endpoint = request(bench)?.endpoint;
     match bench.provider().get_job(&bench.context(), &endpoint, &JobId::new("nobody0knows0me")).await {
         Ok(job) => Err(Broken::because(format!("a job that nobody knows is {}", job.status))),

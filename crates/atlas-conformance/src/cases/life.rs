@@ -3,12 +3,48 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use atlas_core::{ComputeId, ComputeStatus, Effect, LogOptions, Money, Provider};
+use atlas_core::{Capability, ComputeId, ComputeStatus, Effect, LogOptions, Money, Provider};
 use futures_util::StreamExt;
 use futures_util::future::join_all;
 
 use crate::bench::{Bench, Broken, ensure, mark_of};
-use crate::case::Verdict;
+use crate::case::{Case, Cost, Verdict};
+
+use super::{ANY, FREE, ONE, with};
+
+/// The rows of this room.
+pub(super) const CASES: &[Case] = &[
+    case!("life/spawn", "C1, C4: a create answers the machine, with account, kind and mark", ANY, ONE, spawn),
+    case!("life/get", "a machine that was made is shown by its id", ANY, ONE, get),
+    case!("life/runs", "a machine comes to run", ANY, ONE, runs),
+    case!("life/price", "C7: a running machine says what it costs and where it is", ANY, ONE, price),
+    case!("life/terminate", "a machine that is told to end is gone afterwards", ANY, ONE, terminate),
+    case!("life/terminate-repeats", "C3: to end what is gone already is a success", ANY, ONE, terminate_repeats),
+    case!("life/terminate-unknown", "C3: to end what nobody knows is a success", ANY, FREE, terminate_unknown),
+    case!("life/get-gone", "C3: a machine that is gone is not_found or terminated", ANY, ONE, get_gone),
+    case!(
+        "life/get-unknown",
+        "C8: an id that nobody knows is not_found, with the account's name",
+        ANY,
+        FREE,
+        get_unknown
+    ),
+    case!("life/raw", "C5: the cloud's own answer is kept in raw", ANY, ONE, raw),
+    case!(
+        "life/many-at-once",
+        "creates at once make machines of their own, all of them found",
+        ANY,
+        Cost::Machines(5),
+        many_at_once
+    ),
+    case!("life/forwarded", "Arc and Box answer as what they hold", ANY, FREE, forwarded),
+    case!("life/stop", "a stopped machine is shown stopped, under its id", with(Capability::StopResume), ONE, stop),
+    case!("life/stop-repeats", "stop repeats safely", with(Capability::StopResume), ONE, stop_repeats),
+    case!("life/start", "a machine that is started again keeps id and mark", with(Capability::StopResume), ONE, start),
+    case!("life/start-repeats", "start repeats safely", with(Capability::StopResume), ONE, start_repeats),
+    case!("life/stopped-ends", "a stopped machine can be ended", with(Capability::StopResume), ONE, stopped_ends),
+    case!("life/logs", "what a machine writes can be read, and the reading ends", with(Capability::Logs), ONE, logs),
+];
 
 /// How long something that must change nothing is given to change something.
 const A_WHILE: Duration = Duration::from_secs(3);
@@ -18,7 +54,7 @@ pub(super) fn nobody() -> ComputeId {
     ComputeId::new("nobody0knows0me")
 }
 
-pub(super) async fn spawn(bench: &Bench<'_>) -> Verdict {
+async fn spawn(bench: &Bench<'_>) -> Verdict {
     let order = bench.order(bench.machine()).await?;
     let compute = bench.place(&order).await?;
     ensure!(!compute.id.as_str().is_empty(), "the machine has no id");
@@ -30,7 +66,7 @@ pub(super) async fn spawn(bench: &Bench<'_>) -> Verdict {
     Ok(())
 }
 
-pub(super) async fn get(bench: &Bench<'_>) -> Verdict {
+async fn get(bench: &Bench<'_>) -> Verdict {
     let (made, _) = bench.spawn().await?;
     bench.seen(&made.id).await;
     let read = bench.get(&made.id).await?;
@@ -38,12 +74,12 @@ pub(super) async fn get(bench: &Bench<'_>) -> Verdict {
     Ok(())
 }
 
-pub(super) async fn runs(bench: &Bench<'_>) -> Verdict {
+async fn runs(bench: &Bench<'_>) -> Verdict {
     let (made, _) = bench.spawn().await?;
     bench.until(&made.id, &ComputeStatus::Running).await.map(drop)
 }
 
-pub(super) async fn price(bench: &Bench<'_>) -> Verdict {
+async fn price(bench: &Bench<'_>) -> Verdict {
     let (made, _) = bench.spawn().await?;
     let running = bench.until(&made.id, &ComputeStatus::Running).await?;
     let price = running.cost_per_hour.ok_or_else(|| Broken::because("a running machine says no price"))?;
@@ -54,13 +90,13 @@ pub(super) async fn price(bench: &Bench<'_>) -> Verdict {
     Ok(())
 }
 
-pub(super) async fn terminate(bench: &Bench<'_>) -> Verdict {
+async fn terminate(bench: &Bench<'_>) -> Verdict {
     let (made, _) = bench.spawn().await?;
     bench.until(&made.id, &ComputeStatus::Running).await?;
     bench.end(&made.id).await
 }
 
-pub(super) async fn terminate_repeats(bench: &Bench<'_>) -> Verdict {
+async fn terminate_repeats(bench: &Bench<'_>) -> Verdict {
     let (made, _) = bench.spawn().await?;
     bench.seen(&made.id).await;
     bench.end(&made.id).await?;
@@ -70,11 +106,11 @@ pub(super) async fn terminate_repeats(bench: &Bench<'_>) -> Verdict {
     Ok(())
 }
 
-pub(super) async fn terminate_unknown(bench: &Bench<'_>) -> Verdict {
+async fn terminate_unknown(bench: &Bench<'_>) -> Verdict {
     Ok(bench.provider().terminate(&bench.context(), &nobody()).await?)
 }
 
-pub(super) async fn get_gone(bench: &Bench<'_>) -> Verdict {
+async fn get_gone(bench: &Bench<'_>) -> Verdict {
     let (made, _) = bench.spawn().await?;
     bench.seen(&made.id).await;
     bench.end(&made.id).await?;
@@ -88,7 +124,7 @@ pub(super) async fn get_gone(bench: &Bench<'_>) -> Verdict {
     Ok(())
 }
 
-pub(super) async fn get_unknown(bench: &Bench<'_>) -> Verdict {
+async fn get_unknown(bench: &Bench<'_>) -> Verdict {
     let Err(error) = bench.get(&nobody()).await else {
         return Err(Broken::because("an id that nobody knows was answered"));
     };
@@ -98,7 +134,7 @@ pub(super) async fn get_unknown(bench: &Bench<'_>) -> Verdict {
     Ok(())
 }
 
-pub(super) async fn raw(bench: &Bench<'_>) -> Verdict {
+async fn raw(bench: &Bench<'_>) -> Verdict {
     let (made, _) = bench.spawn().await?;
     bench.seen(&made.id).await;
     let read = bench.get(&made.id).await?;
@@ -106,7 +142,7 @@ pub(super) async fn raw(bench: &Bench<'_>) -> Verdict {
     Ok(())
 }
 
-pub(super) async fn many_at_once(bench: &Bench<'_>) -> Verdict {
+async fn many_at_once(bench: &Bench<'_>) -> Verdict {
     let made = join_all((0..5).map(|_| bench.spawn())).await;
     let made = made.into_iter().collect::<Result<Vec<_>, _>>()?;
     let mut ids: Vec<_> = made.iter().map(|(compute, _)| compute.id.clone()).collect();
@@ -122,7 +158,7 @@ pub(super) async fn many_at_once(bench: &Bench<'_>) -> Verdict {
     Ok(())
 }
 
-pub(super) async fn forwarded(bench: &Bench<'_>) -> Verdict {
+async fn forwarded(bench: &Bench<'_>) -> Verdict {
     let (held, context) = (bench.provider(), bench.context());
     let boxed: Box<Arc<dyn Provider>> = Box::new(held.clone());
     ensure!(Provider::id(&boxed) == held.id(), "the account's name is another one");
@@ -135,7 +171,7 @@ pub(super) async fn forwarded(bench: &Bench<'_>) -> Verdict {
     Ok(())
 }
 
-pub(super) async fn stop(bench: &Bench<'_>) -> Verdict {
+async fn stop(bench: &Bench<'_>) -> Verdict {
     let (made, token) = running(bench).await?;
     bench.provider().stop(&bench.context(), &made).await?;
     let stopped = bench.until(&made, &ComputeStatus::Stopped).await?;
@@ -143,7 +179,7 @@ pub(super) async fn stop(bench: &Bench<'_>) -> Verdict {
     Ok(())
 }
 
-pub(super) async fn stop_repeats(bench: &Bench<'_>) -> Verdict {
+async fn stop_repeats(bench: &Bench<'_>) -> Verdict {
     let (made, _) = running(bench).await?;
     bench.provider().stop(&bench.context(), &made).await?;
     bench.until(&made, &ComputeStatus::Stopped).await?;
@@ -154,7 +190,7 @@ pub(super) async fn stop_repeats(bench: &Bench<'_>) -> Verdict {
     Ok(())
 }
 
-pub(super) async fn start(bench: &Bench<'_>) -> Verdict {
+async fn start(bench: &Bench<'_>) -> Verdict {
     let (made, token) = running(bench).await?;
     bench.provider().stop(&bench.context(), &made).await?;
     bench.until(&made, &ComputeStatus::Stopped).await?;
@@ -164,7 +200,7 @@ pub(super) async fn start(bench: &Bench<'_>) -> Verdict {
     Ok(())
 }
 
-pub(super) async fn start_repeats(bench: &Bench<'_>) -> Verdict {
+async fn start_repeats(bench: &Bench<'_>) -> Verdict {
     let (made, _) = running(bench).await?;
     bench.provider().start(&bench.context(), &made).await?;
     bench.harness().pass(A_WHILE).await;
@@ -173,14 +209,14 @@ pub(super) async fn start_repeats(bench: &Bench<'_>) -> Verdict {
     Ok(())
 }
 
-pub(super) async fn stopped_ends(bench: &Bench<'_>) -> Verdict {
+async fn stopped_ends(bench: &Bench<'_>) -> Verdict {
     let (made, _) = running(bench).await?;
     bench.provider().stop(&bench.context(), &made).await?;
     bench.until(&made, &ComputeStatus::Stopped).await?;
     bench.end(&made).await
 }
 
-pub(super) async fn logs(bench: &Bench<'_>) -> Verdict {
+async fn logs(bench: &Bench<'_>) -> Verdict {
     let (made, _) = running(bench).await?;
     let mut log = bench.provider().logs(&bench.context(), &made, &LogOptions::now())?;
     while let Some(piece) = log.next().await {

@@ -2,15 +2,28 @@
 
 use std::collections::BTreeMap;
 
-use atlas_core::{Compute, ComputeFilter, ComputeStatus, Rentable, RentalKind};
+use atlas_core::{Capability, Compute, ComputeFilter, ComputeId, ComputeStatus, Rentable, RentalKind};
 use futures_util::future::join_all;
 
 use super::life::running;
 use crate::bench::{Bench, Broken, ensure, mark_of};
-use crate::case::Verdict;
+use crate::case::{Case, Cost, Verdict};
 
-fn times(listed: &[Compute], wanted: &Compute) -> usize {
-    listed.iter().filter(|compute| compute.id == wanted.id).count()
+use super::{ANY, ONE, with};
+
+/// The rows of this room.
+pub(super) const CASES: &[Case] = &[
+    case!("listing/complete", "C3: a listing shows each machine once", ANY, Cost::Machines(3), complete),
+    case!("listing/several-pages", "C3: a listing reads all pages", ANY, Cost::Machines(3), several_pages),
+    case!("listing/filters", "a filter admits what it says and nothing else", ANY, Cost::Machines(2), filters),
+    case!("listing/stopped", "C3: a listing shows stopped machines", with(Capability::StopResume), ONE, stopped),
+    case!("listing/gone", "a machine that is gone is in no listing, but as terminated", ANY, ONE, gone),
+    case!("listing/rented", "O1: what is rented is listed with its marks, all of it", ANY, ONE, rented),
+    case!("listing/same-as-get", "a listing and a read tell the same of a machine", ANY, ONE, same_as_get),
+];
+
+fn times(listed: &[Compute], wanted: &ComputeId) -> usize {
+    listed.iter().filter(|compute| compute.id == *wanted).count()
 }
 
 async fn shows_each_once(bench: &Bench<'_>, count: usize) -> Verdict {
@@ -21,24 +34,24 @@ async fn shows_each_once(bench: &Bench<'_>, count: usize) -> Verdict {
     }
     let listed = bench.list().await?;
     for (compute, _) in &made {
-        let times = times(&listed, compute);
+        let times = times(&listed, &compute.id);
         ensure!(times == 1, "machine {} stands {times} times in a listing of {}", compute.id, listed.len());
     }
     Ok(())
 }
 
-pub(super) async fn complete(bench: &Bench<'_>) -> Verdict {
+async fn complete(bench: &Bench<'_>) -> Verdict {
     shows_each_once(bench, 3).await
 }
 
-pub(super) async fn several_pages(bench: &Bench<'_>) -> Verdict {
+async fn several_pages(bench: &Bench<'_>) -> Verdict {
     let Some(count) = bench.harness().several_pages() else {
         return Err(Broken::NotProvable("the harness does not say how many machines span several pages".to_owned()));
     };
     shows_each_once(bench, count).await
 }
 
-pub(super) async fn filters(bench: &Bench<'_>) -> Verdict {
+async fn filters(bench: &Bench<'_>) -> Verdict {
     let (first, _) = bench.spawn_as(bench.machine().name("first-of-two")).await?;
     let (second, _) = bench.spawn_as(bench.machine().name("second-of-two")).await?;
     bench.until(&first.id, &ComputeStatus::Running).await?;
@@ -58,7 +71,7 @@ pub(super) async fn filters(bench: &Bench<'_>) -> Verdict {
     for (what, filter) in filters {
         let listed = bench.provider().list(&bench.context(), &filter).await?;
         for compute in &all {
-            let (wanted, found) = (filter.admits(compute), times(&listed, compute) == 1);
+            let (wanted, found) = (filter.admits(compute), times(&listed, &compute.id) == 1);
             ensure!(
                 wanted == found,
                 "by {what}, machine {} is {}",
@@ -70,22 +83,22 @@ pub(super) async fn filters(bench: &Bench<'_>) -> Verdict {
     Ok(())
 }
 
-pub(super) async fn stopped(bench: &Bench<'_>) -> Verdict {
+async fn stopped(bench: &Bench<'_>) -> Verdict {
     let (id, _) = running(bench).await?;
     bench.provider().stop(&bench.context(), &id).await?;
-    let stopped = bench.until(&id, &ComputeStatus::Stopped).await?;
+    bench.until(&id, &ComputeStatus::Stopped).await?;
     bench.seen(&id).await;
-    ensure!(times(&bench.list().await?, &stopped) == 1, "a listing does not show the stopped machine {id}");
+    ensure!(times(&bench.list().await?, &id) == 1, "a listing does not show the stopped machine {id}");
     Ok(())
 }
 
-pub(super) async fn rented(bench: &Bench<'_>) -> Verdict {
+async fn rented(bench: &Bench<'_>) -> Verdict {
     let (made, token) = bench.spawn().await?;
     bench.seen(&made.id).await;
     let rented = bench.provider().list_rented(&bench.context(), RentalKind::Machine).await?;
     let ours: Vec<_> = rented.iter().filter(|rented| rented.bears(token)).map(|rented| &rented.id).collect();
     ensure!(ours == [&made.id], "of all that is rented, {ours:?} bear the token of machine {}", made.id);
-    let sorted = |mut ids: Vec<atlas_core::ComputeId>| {
+    let sorted = |mut ids: Vec<ComputeId>| {
         ids.sort();
         ids
     };
@@ -95,7 +108,7 @@ pub(super) async fn rented(bench: &Bench<'_>) -> Verdict {
     Ok(())
 }
 
-pub(super) async fn gone(bench: &Bench<'_>) -> Verdict {
+async fn gone(bench: &Bench<'_>) -> Verdict {
     let (made, _) = bench.spawn().await?;
     bench.seen(&made.id).await;
     bench.end(&made.id).await?;
@@ -106,7 +119,7 @@ pub(super) async fn gone(bench: &Bench<'_>) -> Verdict {
     Ok(())
 }
 
-pub(super) async fn same_as_get(bench: &Bench<'_>) -> Verdict {
+async fn same_as_get(bench: &Bench<'_>) -> Verdict {
     let (id, _) = running(bench).await?;
     bench.seen(&id).await;
     let read = bench.get(&id).await?;

@@ -8,7 +8,15 @@ use atlas_core::{Compute, Error};
 
 use super::life::nobody;
 use crate::bench::{Bench, Broken, ensure};
-use crate::case::Verdict;
+use crate::case::{Case, Verdict};
+
+use super::{ANY, FREE, ONE};
+
+/// The rows of this room.
+pub(super) const CASES: &[Case] = &[
+    case!("secrecy/environment", "C5, C9: environment and key stand in no answer", ANY, ONE, environment),
+    case!("secrecy/errors", "C9: no error holds a key", ANY, FREE, errors),
+];
 
 /// Everything that a machine can be made to say.
 fn shown(compute: &Compute) -> String {
@@ -26,7 +34,7 @@ fn said(error: &Error) -> String {
     text
 }
 
-pub(super) async fn environment(bench: &Bench<'_>) -> Verdict {
+async fn environment(bench: &Bench<'_>) -> Verdict {
     let canary = bench.canary();
     let (order, credentials) = bench.guarded(bench.machine().env("CANARY", canary.as_str())).await?;
     ensure!(!format!("{order:?}").contains(&canary), "the order shows its environment");
@@ -48,7 +56,7 @@ pub(super) async fn environment(bench: &Bench<'_>) -> Verdict {
     Ok(())
 }
 
-pub(super) async fn errors(bench: &Bench<'_>) -> Verdict {
+async fn errors(bench: &Bench<'_>) -> Verdict {
     let canary = bench.canary();
     let context = bench.context().with_key(Secret::new(canary.as_str()));
     ensure!(!format!("{context:?}").contains(&canary), "the context shows its key");

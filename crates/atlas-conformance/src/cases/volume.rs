@@ -1,10 +1,52 @@
 //! Network volumes: they bill until they are deleted, so each can be found again.
 
-use atlas_core::{Effect, RentalKind, SpawnToken, Volume, VolumeOrder, VolumeRequest};
+use atlas_core::{Capability, Effect, RentalKind, SpawnToken, Volume, VolumeOrder, VolumeRequest};
 
 use crate::bench::{Bench, Broken, ensure};
-use crate::case::Verdict;
+use crate::case::{Case, Cost, Verdict};
 use crate::harness::Trouble;
+
+use super::{FREE, with};
+
+/// The rows of this room.
+pub(super) const CASES: &[Case] = &[
+    case!(
+        "volume/life",
+        "a volume is made with its mark, shown, and gone when it is deleted",
+        with(Capability::NetworkVolumes),
+        Cost::Little,
+        life
+    ),
+    case!("volume/found", "O1: a volume is found by its token", with(Capability::NetworkVolumes), Cost::Little, found),
+    case!(
+        "volume/lost-answer",
+        "O1: a volume whose create was never answered is found, and made once",
+        with(Capability::NetworkVolumes),
+        Cost::Little,
+        lost_answer
+    ),
+    case!(
+        "volume/not-after",
+        "P2: no volume is made past the moment that the order names",
+        with(Capability::NetworkVolumes),
+        FREE,
+        not_after
+    ),
+    case!(
+        "volume/grows",
+        "a volume can be made larger, safely again, and never smaller",
+        with(Capability::NetworkVolumes),
+        Cost::Little,
+        grows
+    ),
+    case!(
+        "volume/delete-repeats",
+        "to delete a volume that is gone is a success",
+        with(Capability::NetworkVolumes),
+        Cost::Little,
+        delete_repeats
+    ),
+];
 
 fn smallest(bench: &Bench<'_>) -> Result<VolumeRequest, Broken> {
     let named = bench.harness().volume();
@@ -33,7 +75,7 @@ async fn listed(bench: &Bench<'_>, volume: &Volume) -> Result<usize, Broken> {
     Ok(all.iter().filter(|listed| listed.id == volume.id).count())
 }
 
-pub(super) async fn life(bench: &Bench<'_>) -> Verdict {
+async fn life(bench: &Bench<'_>) -> Verdict {
     let (volume, order) = made(bench).await?;
     ensure!(volume.mark().is_some_and(|mark| mark.token == order.mark().token), "the volume does not bear its mark");
     let read = bench.provider().get_volume(&bench.context(), &volume.id).await?;
@@ -46,7 +88,7 @@ pub(super) async fn life(bench: &Bench<'_>) -> Verdict {
     Ok(())
 }
 
-pub(super) async fn found(bench: &Bench<'_>) -> Verdict {
+async fn found(bench: &Bench<'_>) -> Verdict {
     let (volume, order) = made(bench).await?;
     let token = order.mark().token;
     let found = bearing(bench, token).await?;
@@ -54,7 +96,7 @@ pub(super) async fn found(bench: &Bench<'_>) -> Verdict {
     Ok(())
 }
 
-pub(super) async fn lost_answer(bench: &Bench<'_>) -> Verdict {
+async fn lost_answer(bench: &Bench<'_>) -> Verdict {
     let order = bench.volume_order(smallest(bench)?).await?;
     bench.inject(Trouble::LosesVolume)?;
     match bench.provider().create_volume(&bench.context(), &order).await {
@@ -69,26 +111,28 @@ pub(super) async fn lost_answer(bench: &Bench<'_>) -> Verdict {
     Ok(())
 }
 
-pub(super) async fn not_after(bench: &Bench<'_>) -> Verdict {
+async fn not_after(bench: &Bench<'_>) -> Verdict {
     let order = bench.expired_volume_order(smallest(bench)?).await?;
     let context = bench.context();
     let call = bench.provider().create_volume(&context, &order);
     bench.refused("an order for a volume whose time is over", call).await.map(drop)
 }
 
-pub(super) async fn grows(bench: &Bench<'_>) -> Verdict {
+async fn grows(bench: &Bench<'_>) -> Verdict {
     let (volume, order) = made(bench).await?;
     let larger = order.request().size_gb + 10;
     for _ in 0..2 {
         let grown = bench.provider().grow_volume(&bench.context(), &volume.id, larger).await?;
         ensure!(grown.size_gb == larger, "made larger, it has {} GB", grown.size_gb);
+        let read = bench.provider().get_volume(&bench.context(), &volume.id).await?;
+        ensure!(read.size_gb == larger, "made larger, it reads {} GB", read.size_gb);
     }
     let smaller = bench.provider().grow_volume(&bench.context(), &volume.id, order.request().size_gb).await;
     ensure!(smaller.is_err(), "a volume was made smaller");
     Ok(())
 }
 
-pub(super) async fn delete_repeats(bench: &Bench<'_>) -> Verdict {
+async fn delete_repeats(bench: &Bench<'_>) -> Verdict {
     let (volume, _) = made(bench).await?;
     for _ in 0..3 {
         bench.provider().delete_volume(&bench.context(), &volume.id).await?;
