@@ -15,4 +15,5 @@ mod rentals;
 mod stage;
 mod storm;
 mod story;
+mod webhooks;
 mod wire;

@@ -10,8 +10,12 @@ use crate::model::{Machine, Phase};
 use crate::server::app::{Timing, World};
 use crate::server::catalog::{self, dollars};
 use crate::server::pods::{Hardware, Mounts, NetworkMount, PersistentMount, env_of, runtime_ports};
+use crate::server::reply::Problem;
 use crate::server::v2::{self, CpuWish, Draft, GpuWish};
 use crate::server::visit::Visit;
+
+/// RunPod's own template, which its Python package names for every pod without a GPU; it says nothing that the pod does not.
+const PUBLIC_TEMPLATE: &str = "runpod-ubuntu";
 
 /// One pod; null for none.
 pub(super) fn one(world: &World, visit: &Visit, field: &Field, timing: &Timing) -> Value {
@@ -156,8 +160,9 @@ fn texts(value: &Value) -> Vec<String> {
 
 pub(super) fn deploy(world: &mut World, visit: &Visit, field: &Field, timing: &Timing) -> Result<Value, Wrong> {
     let mut draft = draft(field);
-    if let Some(template) = draft.template_id.as_deref().and_then(|id| world.shelf.templates.get(&visit.account, id)) {
-        draft = draft.under(template)?;
+    if let Some(id) = draft.template_id.clone().filter(|id| id != PUBLIC_TEMPLATE) {
+        let template = world.shelf.templates.get(&visit.account, &id);
+        draft = draft.under(template.ok_or_else(|| Problem::not_found("template"))?)?;
     }
     let machine = v2::rent(world, visit, draft, false)?;
     if visit.is_struck_by(&Fault::LeavesLeftover) {

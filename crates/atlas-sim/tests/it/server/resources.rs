@@ -30,7 +30,7 @@ async fn a_template_lends_what_the_body_does_not_say() {
     assert_eq!((&patched["name"], &patched["env"], &patched["cmd"]), (&json!("u"), &json!({}), &json!(["other"])));
     let unknown = pod_with(&json!({ "templateId": "none" }));
     assert_eq!(cloud.post("/v2/pods", &unknown).await.problem(404), "template not found");
-    let serverless = json!({ "name": "s", "image": "i", "serverless": true });
+    let serverless = json!({ "name": "s", "image": "i", "serverless": true, "ports": ["80/http"] });
     let serverless = cloud.post("/v2/templates", &serverless).await.json()["id"].clone();
     cloud.post("/v2/pods", &pod_with(&json!({ "templateId": serverless }))).await.problem(422);
     let endpoint = json!({
@@ -38,6 +38,7 @@ async fn a_template_lends_what_the_body_does_not_say() {
         "scaling": { "type": "QUEUE_DELAY", "queueDelay": 4 },
     });
     let endpoint = cloud.post("/v2/serverless", &endpoint).await.json();
+    assert_eq!((&endpoint["image"], &endpoint["ports"]), (&json!("i"), &json!(["80/http"])));
     let bound = format!("/v2/templates/{}", serverless.as_str().unwrap());
     cloud.delete(&bound).await.problem(400);
     assert_eq!(cloud.delete(&format!("/v2/serverless/{}", endpoint["id"].as_str().unwrap())).await.status, 204);
