@@ -34,9 +34,10 @@ const ENDS: Duration = Duration::from_mins(2);
 pub trait RunPodAccount {
     /// Makes an endpoint. **Bills while a worker is up**, around the clock for those that always are. Never sent twice.
     ///
-    /// When RunPod's answer is lost, the error's effect is `unknown` and the intent stays open: `reap` finds out what
-    /// became of it, and an endpoint that is there is kept. So it does if the future is dropped. `unsupported` at an
-    /// account of another cloud.
+    /// When RunPod's answer is lost, what it made is looked for, at most for twenty seconds and within the call's time-out,
+    /// and handed out as if the answer had come. If nothing is found, the error's effect is `unknown` and the intent stays
+    /// open: `reap` finds out what became of it, and an endpoint that is there is kept. So it does if the future is
+    /// dropped. `unsupported` at an account of another cloud.
     async fn rent_endpoint(&self, request: EndpointRequest) -> Result<Endpoint>;
 
     /// Deletes an endpoint: its workers end, its jobs are cancelled. Returns when it is proven gone, at most two minutes
@@ -51,10 +52,9 @@ impl RunPodAccount for Account {
             return Err(self.provider().unsupported("create_endpoint", Capability::Serverless));
         };
         runpod.check_endpoint(&request)?;
-        self.rent(request.name.clone(), request, |context, order| async move {
-            runpod.create_endpoint(&context, &order).await
-        })
-        .await
+        let create = |context, order| async move { runpod.create_endpoint(&context, &order).await };
+        let list = |context| async move { runpod.list_endpoints(&context).await };
+        self.rent_or_find(request.name.clone(), request, create, list).await
     }
 
     async fn end_endpoint(&self, id: &EndpointId) -> Result<()> {
