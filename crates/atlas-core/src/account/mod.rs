@@ -11,6 +11,7 @@ mod rent;
 mod rented;
 mod settle;
 mod spawn;
+mod unanswered;
 mod volumes;
 
 use std::sync::Arc;

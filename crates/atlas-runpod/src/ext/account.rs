@@ -34,9 +34,10 @@ const ENDS: Duration = Duration::from_mins(2);
 pub trait RunPodAccount {
     /// Makes an endpoint. **Bills while a worker is up**, around the clock for those that always are. Never sent twice.
     ///
-    /// When RunPod's answer is lost, the error's effect is `unknown` and the intent stays open: `reap` finds out what
-    /// became of it, and an endpoint that is there is kept. So it does if the future is dropped. `unsupported` at an
-    /// account of another cloud.
+    /// When RunPod's answer is lost, what it made is looked for, at most for twenty seconds and within the call's time-out,
+    /// and handed out as if the answer had come. If nothing is found, the error's effect is `unknown` and the intent stays
+    /// open: `reap` finds out what became of it, and an endpoint that is there is kept. So it does if the future is
+    /// dropped. `unsupported` at an account of another cloud.
     async fn rent_endpoint(&self, request: EndpointRequest) -> Result<Endpoint>;
 
     /// Reads one endpoint. A not-found for one that was made within RunPod's settle window is asked again until the window
@@ -56,10 +57,9 @@ impl RunPodAccount for Account {
     async fn rent_endpoint(&self, request: EndpointRequest) -> Result<Endpoint> {
         let runpod = native(self, "create_endpoint")?;
         runpod.check_endpoint(&request)?;
-        self.rent(request.name.clone(), request, |context, order| async move {
-            runpod.create_endpoint(&context, &order).await
-        })
-        .await
+        let create = |context, order| async move { runpod.create_endpoint(&context, &order).await };
+        let list = |context| async move { runpod.list_endpoints(&context).await };
+        self.rent_or_find(request.name.clone(), request, create, list).await
     }
 
     async fn get_endpoint(&self, id: &EndpointId) -> Result<Endpoint> {

@@ -567,8 +567,7 @@ async fn two_processes_may_take_over_the_same_machine_at_once() {
 #[tokio::test(start_paused = true)]
 async fn p4_an_unanswered_create_is_ended_under_its_own_intent() {
     let bench = bench(|cloud| cloud);
-    bench.inject(Operation::Spawn, Fault::LosesAnswer);
-    bench.spawn_fails().await;
+    bench.spawn_unseen(Fault::LosesAnswer).await;
     let id = bench.cloud.live().remove(0);
     let opened_at = bench.records().await[0].intent.opened_at;
     pass(5).await;

@@ -110,8 +110,7 @@ async fn o3_the_scope_of_a_provider_that_names_none_follows_the_key_of_the_call(
 #[tokio::test(start_paused = true)]
 async fn o3_a_create_without_an_answer_is_not_absent_because_another_account_knows_nothing() {
     let bench = keyed();
-    bench.inject(Operation::Spawn, Fault::LosesAnswer);
-    bench.spawn_fails().await;
+    bench.spawn_unseen(Fault::LosesAnswer).await;
     bench.cloud.use_key("another");
     for _ in 0..4 {
         assert_eq!(bench.try_settle().await.unwrap_err().kind(), ErrorKind::Conflict);
