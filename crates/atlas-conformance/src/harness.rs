@@ -116,12 +116,12 @@ pub trait Harness: Send + Sync {
 
     /// An option of the provider's own: its name, its value, and where the value stands in `raw` afterwards (a JSON
     /// pointer).
-    fn option(&self) -> Option<(&'static str, Value, &'static str)> {
+    fn option(&self) -> Option<(String, Value, String)> {
         None
     }
 
     /// Options that would change the mark, the token or a key: each must be refused.
-    fn forbidden_options(&self) -> Vec<(&'static str, Value)> {
+    fn forbidden_options(&self) -> Vec<(String, Value)> {
         Vec::new()
     }
 

@@ -113,18 +113,15 @@ impl Harness for MockHarness {
         Some(7)
     }
 
-    fn option(&self) -> Option<(&'static str, Value, &'static str)> {
-        Some(("labels", json!({ "team": "blue" }), "/labels"))
+    fn option(&self) -> Option<(String, Value, String)> {
+        Some(("labels".to_owned(), json!({ "team": "blue" }), "/labels".to_owned()))
     }
 
-    fn forbidden_options(&self) -> Vec<(&'static str, Value)> {
+    fn forbidden_options(&self) -> Vec<(String, Value)> {
         let taken = |name: &str| json!({ name: "x" });
-        vec![
-            ("name", json!("another")),
-            ("env", taken("ATLAS_MARK")),
-            ("env", taken("ATLAS_PRESHARED_KEY")),
-            ("env", taken("ATLAS_SIGNING_KEY")),
-        ]
+        let env =
+            ["ATLAS_MARK", "ATLAS_PRESHARED_KEY", "ATLAS_SIGNING_KEY"].map(|name| ("env".to_owned(), taken(name)));
+        [("name".to_owned(), json!("another"))].into_iter().chain(env).collect()
     }
 }
 

@@ -373,6 +373,6 @@ fn read(path: &Path) -> Result<Option<IntentRecord>> {
 }
 
 fn write(path: &Path, record: &IntentRecord) -> Result<()> {
-    let bytes = serde_json::to_vec_pretty(record).expect("a record has a JSON form");
+    let bytes = serde_json::to_vec_pretty(&record.clone().in_its_form()).expect("a record has a JSON form");
     files::write_durably(path, &bytes).map_err(|cause| files::error("write", path, &cause))
 }

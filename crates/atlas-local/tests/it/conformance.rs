@@ -21,8 +21,8 @@ impl Harness for LocalHarness {
         ComputeRequest::cpu().http_port(8000)
     }
 
-    fn option(&self) -> Option<(&'static str, serde_json::Value, &'static str)> {
-        Some(("open_files", serde_json::json!(256), "/machine/limits/open_files"))
+    fn option(&self) -> Option<(String, serde_json::Value, String)> {
+        Some(("open_files".to_owned(), serde_json::json!(256), "/machine/limits/open_files".to_owned()))
     }
 
     fn has_key(&self) -> bool {
