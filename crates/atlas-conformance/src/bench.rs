@@ -236,6 +236,12 @@ impl<'h> Bench<'h> {
         true
     }
 
+    /// Lets a moment pass at the cloud, and one here: for what happens beside the cloud's hour.
+    pub async fn moment(&self) {
+        self.harness.pass(PAUSE).await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+
     /// Lets as much time pass as a create or a delete may stay invisible: for what must *not* come to be seen.
     pub async fn settle(&self) {
         self.harness.pass(self.provider.traits().settle_window + PAUSE).await;
@@ -279,7 +285,8 @@ impl<'h> Bench<'h> {
         self.running().insert(compute.id.clone(), Rented { since: self.now(), price });
     }
 
-    fn is_over(&self, id: &ComputeId) {
+    /// Counts no more for a machine that is over.
+    pub(crate) fn is_over(&self, id: &ComputeId) {
         if let Some(rented) = self.running().remove(id) {
             let cost = rented.price.for_span(self.now().since(rented.since));
             let mut spent = self.spent.lock().unwrap_or_else(PoisonError::into_inner);

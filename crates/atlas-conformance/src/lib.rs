@@ -25,6 +25,7 @@ mod harness;
 #[cfg(feature = "libtest")]
 mod libtest;
 mod lingering;
+mod listener;
 mod orders;
 #[cfg(feature = "http")]
 mod recorder;

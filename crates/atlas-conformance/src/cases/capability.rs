@@ -49,6 +49,20 @@ pub(super) const CASES: &[Case] = &[
     case!("capability/images", "C2: undeclared images are refused", without(Capability::Images), FREE, images),
     case!("capability/commands", "C2: undeclared commands are refused", without(Capability::Commands), FREE, commands),
     case!(
+        "capability/symmetric-ports",
+        "C2: symmetric ports, asked for by that name, are refused where they are not declared",
+        without(Capability::SymmetricPorts),
+        FREE,
+        symmetric_ports
+    ),
+    case!(
+        "capability/global-networking",
+        "C2: global networking, asked for by that name, is refused where it is not declared",
+        without(Capability::GlobalNetworking),
+        FREE,
+        global_networking
+    ),
+    case!(
         "capability/raw-tcp",
         "C2: a tcp port is refused where raw_tcp is not declared",
         without(Capability::RawTcp),
@@ -166,4 +180,24 @@ async fn commands(bench: &Bench<'_>) -> Verdict {
 
 async fn raw_tcp(bench: &Bench<'_>) -> Verdict {
     request_refused(bench, "a tcp port", bench.machine().port(PortSpec::tcp(2222))).await
+}
+
+async fn symmetric_ports(bench: &Bench<'_>) -> Verdict {
+    option_refused(bench, Capability::SymmetricPorts, serde_json::json!(1)).await
+}
+
+async fn global_networking(bench: &Bench<'_>) -> Verdict {
+    option_refused(bench, Capability::GlobalNetworking, serde_json::json!(true)).await
+}
+
+/// The contract has no word for this capability: one can ask for it only as for an option, by its name.
+async fn option_refused(bench: &Bench<'_>, capability: Capability, value: serde_json::Value) -> Verdict {
+    let request = bench.machine().option(capability.name(), value);
+    let what = format!("the option {capability}");
+    ensure!(bench.provider().check(&request).is_err(), "check admits {what}");
+    let order = bench.order(request).await?;
+    let error = bench.refused(&what, bench.place(&order)).await?;
+    let kinds = [ErrorKind::Unsupported, ErrorKind::Validation];
+    ensure!(kinds.contains(&error.kind()), "{what} is refused as {}: {error}", error.kind());
+    Ok(())
 }

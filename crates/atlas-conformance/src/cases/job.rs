@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use atlas_core::{Effect, ErrorKind, Job, JobId, JobRequest, JobStatus};
+use atlas_core::{Capability, Effect, ErrorKind, Job, JobId, JobRequest, JobStatus};
 use futures_util::StreamExt;
 
 use crate::bench::{Bench, Broken, ensure};
 use crate::case::{Case, Cost, Verdict};
 use crate::harness::Trouble;
 
-use super::{FREE, JOBS};
+use super::{FREE, JOBS, with};
 
 /// The rows of this room.
 pub(super) const CASES: &[Case] = &[
@@ -25,6 +25,21 @@ pub(super) const CASES: &[Case] = &[
     ),
     case!("job/cancel", "a cancelled job is over, and cancelling repeats safely", JOBS, Cost::Little, cancel),
     case!("job/stream", "a stream gives each piece once and in order, and ends by itself", JOBS, Cost::Little, stream),
+    case!(
+        "job/stream-survives",
+        "a poll of a stream that fails is repeated: no piece is lost and none comes twice",
+        JOBS,
+        Cost::Little,
+        stream_survives
+    ),
+    case!("job/cancel-over", "a job that is over stays as it is when it is cancelled", JOBS, Cost::Little, cancel_over),
+    case!(
+        "job/webhook",
+        "C2: with webhooks, the cloud calls back when a job ends",
+        with(Capability::Webhooks),
+        Cost::Little,
+        webhook
+    ),
     case!("job/unknown", "a job that nobody knows is not_found", JOBS, FREE, unknown),
 ];
 
@@ -90,7 +105,9 @@ async fn sync_timeout(bench: &Bench<'_>) -> Verdict {
             let id = error.job().ok_or_else(|| Broken::because(format!("the error does not name the job: {error}")))?;
             ensure!(error.message().contains(id.as_str()), "the error's words do not name the job: {error}");
             let read = bench.provider().get_job(&bench.context(), &request.endpoint, id).await?;
-            over(bench, &read).await.map(drop)
+            let done = over(bench, &read).await?;
+            ensure!(done.status == JobStatus::Completed, "when its wait was over, the job came to be {}", done.status);
+            Ok(())
         }
     }
 }
@@ -128,6 +145,17 @@ async fn cancel(bench: &Bench<'_>) -> Verdict {
 
 async fn stream(bench: &Bench<'_>) -> Verdict {
     let job = bench.provider().run_job(&bench.context(), &request(bench)?).await?;
+    streams(bench, &job).await
+}
+
+async fn stream_survives(bench: &Bench<'_>) -> Verdict {
+    let job = bench.provider().run_job(&bench.context(), &request(bench)?).await?;
+    bench.inject(Trouble::StreamPollFails)?;
+    streams(bench, &job).await
+}
+
+/// Reads a stream to its end: each piece once and in order.
+async fn streams(bench: &Bench<'_>, job: &Job) -> Verdict {
     let mut pieces = bench.provider().stream_job(&bench.context(), &job.endpoint, &job.id)?;
     let reading = async {
         let mut indices = Vec::new();
@@ -140,8 +168,37 @@ async fn stream(bench: &Bench<'_>) -> Verdict {
     let wanted: Vec<u64> = (0..).take(indices.len()).collect();
     ensure!(indices.len() >= 2, "the stream gave {} pieces", indices.len());
     ensure!(indices == wanted, "the pieces came as {indices:?}");
-    let done = over(bench, &job).await?;
+    let done = over(bench, job).await?;
     ensure!(done.status == JobStatus::Completed, "when the stream ended, the job was {}", done.status);
+    Ok(())
+}
+
+async fn cancel_over(bench: &Bench<'_>) -> Verdict {
+    let job = bench.provider().run_job(&bench.context(), &request(bench)?).await?;
+    let done = over(bench, &job).await?;
+    ensure!(done.status == JobStatus::Completed, "the job is {}: {:?}", done.status, done.error);
+    let cancelled = bench.provider().cancel_job(&bench.context(), &job.endpoint, &job.id).await?;
+    ensure!(cancelled.status == JobStatus::Completed, "cancelled when it was over, it is {}", cancelled.status);
+    let read = over(bench, &job).await?;
+    ensure!(read.status == JobStatus::Completed, "cancelled when it was over, it reads {}", read.status);
+    Ok(())
+}
+
+async fn webhook(bench: &Bench<'_>) -> Verdict {
+    if !bench.provider().traits().has(Capability::Serverless) {
+        return Err(Broken::NotProvable("without serverless there is no job that could be told of".to_owned()));
+    }
+    let Some(address) = bench.harness().webhook() else {
+        return Err(Broken::NotProvable("the harness has no address that a cloud can call".to_owned()));
+    };
+    let request = request(bench)?.webhook(address);
+    let job = bench.provider().run_job(&bench.context(), &request).await?;
+    over(bench, &job).await?;
+    let until = bench.now().plus(bench.harness().patience());
+    while bench.harness().called_back(&job.id) == 0 && bench.now() < until {
+        bench.moment().await;
+    }
+    ensure!(bench.harness().called_back(&job.id) > 0, "job {} is over, and the cloud called nobody", job.id);
     Ok(())
 }
 

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use atlas_core::{Capability, ComputeId, ComputeStatus, Effect, LogOptions, Money, Provider};
+use atlas_core::probe::{is_ready, question};
+use atlas_core::{Capability, ComputeId, ComputeStatus, Credentials, Effect, LogOptions, Money, Probe, Provider};
 use futures_util::StreamExt;
 use futures_util::future::join_all;
 
@@ -42,8 +43,16 @@ pub(super) const CASES: &[Case] = &[
     case!("life/stop-repeats", "stop repeats safely", with(Capability::StopResume), ONE, stop_repeats),
     case!("life/start", "a machine that is started again keeps id and mark", with(Capability::StopResume), ONE, start),
     case!("life/start-repeats", "start repeats safely", with(Capability::StopResume), ONE, start_repeats),
+    case!(
+        "life/start-same-keys",
+        "a machine that is started again knows its user by the same key, and nobody else",
+        with(Capability::StopResume),
+        ONE,
+        start_same_keys
+    ),
     case!("life/stopped-ends", "a stopped machine can be ended", with(Capability::StopResume), ONE, stopped_ends),
     case!("life/logs", "what a machine writes can be read, and the reading ends", with(Capability::Logs), ONE, logs),
+    case!("life/logs-hold", "a log holds what the machine wrote", with(Capability::Logs), ONE, logs_hold),
 ];
 
 /// How long something that must change nothing is given to change something.
@@ -229,4 +238,65 @@ pub(super) async fn running(bench: &Bench<'_>) -> Result<(ComputeId, atlas_core:
     let (made, token) = bench.spawn().await?;
     bench.until(&made.id, &ComputeStatus::Running).await?;
     Ok((made.id, token))
+}
+
+async fn start_same_keys(bench: &Bench<'_>) -> Verdict {
+    let Some(probe) = bench.harness().probe() else {
+        return Err(Broken::NotProvable("the harness cannot ask the ports of machines".to_owned()));
+    };
+    let (order, credentials) = bench.guarded(bench.machine()).await?;
+    let made = bench.place(&order).await?;
+    bench.until(&made.id, &ComputeStatus::Running).await?;
+    opens(bench, &*probe, &made.id, &credentials).await?;
+    bench.provider().stop(&bench.context(), &made.id).await?;
+    bench.until(&made.id, &ComputeStatus::Stopped).await?;
+    bench.provider().start(&bench.context(), &made.id).await?;
+    bench.until(&made.id, &ComputeStatus::Running).await?;
+    opens(bench, &*probe, &made.id, &credentials).await
+}
+
+/// Waits until the machine answers its user, and proves that it refuses whoever has no key.
+async fn opens(bench: &Bench<'_>, probe: &dyn Probe, id: &ComputeId, credentials: &Credentials) -> Verdict {
+    let (until, signs) = (bench.now().plus(bench.harness().patience()), &bench.provider().traits().proxy);
+    let mut last = String::from("it has no address");
+    while bench.now() < until {
+        let compute = bench.get(id).await?;
+        if let Some(asked) = question(&compute, None, credentials, &*bench.harness().clock())? {
+            match probe.ask(&asked).await {
+                Ok(answer) if is_ready(&answer, signs, false, true) => {
+                    let stranger = probe.ask(&asked.bearer(None)).await?;
+                    ensure!(matches!(stranger.status, 401 | 403), "whoever has no key is answered {}", stranger.status);
+                    return Ok(());
+                }
+                Ok(answer) => last = format!("it answers {}", answer.status),
+                Err(error) => last = error.to_string(),
+            }
+        }
+        bench.moment().await;
+    }
+    Err(Broken::because(format!("machine {id} does not know its user in time: {last}")))
+}
+
+async fn logs_hold(bench: &Bench<'_>) -> Verdict {
+    let words = bench.canary();
+    let speaker = bench.harness().speaker(&words);
+    let speaks = speaker.is_some();
+    let (made, _) = bench.spawn_as(speaker.unwrap_or_else(|| bench.machine())).await?;
+    bench.until(&made.id, &ComputeStatus::Running).await?;
+    if !speaks && !bench.harness().writes(&made.id, &words).await {
+        return Err(Broken::NotProvable("the harness cannot make a machine write".to_owned()));
+    }
+    let until = bench.now().plus(bench.harness().patience());
+    while bench.now() < until {
+        let mut log = bench.provider().logs(&bench.context(), &made.id, &LogOptions::now())?;
+        let mut text = Vec::new();
+        while let Some(piece) = log.next().await {
+            text.extend_from_slice(&piece?);
+        }
+        if String::from_utf8_lossy(&text).contains(&words) {
+            return Ok(());
+        }
+        bench.moment().await;
+    }
+    Err(Broken::because(format!("the log of machine {} does not hold what it wrote", made.id)))
 }

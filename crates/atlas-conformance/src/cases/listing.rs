@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use atlas_core::{Capability, Compute, ComputeFilter, ComputeId, ComputeStatus, Rentable, RentalKind};
+use atlas_core::{Capability, Compute, ComputeFilter, ComputeId, ComputeStatus, Rentable, RentalKind, SpawnToken};
 use futures_util::future::join_all;
 
 use super::life::running;
 use crate::bench::{Bench, Broken, ensure, mark_of};
 use crate::case::{Case, Cost, Verdict};
+use crate::harness::Trouble;
 
 use super::{ANY, ONE, with};
 
@@ -15,6 +16,14 @@ use super::{ANY, ONE, with};
 pub(super) const CASES: &[Case] = &[
     case!("listing/complete", "C3: a listing shows each machine once", ANY, Cost::Machines(3), complete),
     case!("listing/several-pages", "C3: a listing reads all pages", ANY, Cost::Machines(3), several_pages),
+    case!(
+        "listing/whole-or-error",
+        "C3: a listing that fails on its way is an error, and never shorter",
+        ANY,
+        Cost::Machines(3),
+        whole
+    ),
+    case!("listing/account", "C11: the account's name and kind stand in whatever is answered", ANY, ONE, account),
     case!("listing/filters", "a filter admits what it says and nothing else", ANY, Cost::Machines(2), filters),
     case!("listing/stopped", "C3: a listing shows stopped machines", with(Capability::StopResume), ONE, stopped),
     case!("listing/gone", "a machine that is gone is in no listing, but as terminated", ANY, ONE, gone),
@@ -139,5 +148,58 @@ async fn same_as_get(bench: &Bench<'_>) -> Verdict {
         )
     };
     ensure!(told(&read) == told(listed), "the read says {:?}, the listing {:?}", told(&read), told(listed));
+    Ok(())
+}
+
+/// So many machines that a listing of them has several pages, where the harness knows.
+pub(super) async fn several(bench: &Bench<'_>) -> Result<Vec<(Compute, SpawnToken)>, Broken> {
+    let count = bench.harness().several_pages().unwrap_or(1);
+    let made = join_all((0..count).map(|_| bench.spawn())).await.into_iter().collect::<Result<Vec<_>, _>>()?;
+    for (compute, _) in &made {
+        bench.seen(&compute.id).await;
+    }
+    Ok(made)
+}
+
+/// Proves that a listing shows all of these or fails, twice: the first may end before the trouble begins.
+pub(super) async fn whole_or_error<F: Future<Output = atlas_core::Result<Vec<String>>>>(
+    what: &str,
+    all: &[String],
+    list: impl Fn() -> F,
+) -> Verdict {
+    for _ in 0..2 {
+        if let Ok(listed) = list().await {
+            let missing: Vec<_> = all.iter().filter(|id| !listed.contains(id)).collect();
+            ensure!(missing.is_empty(), "the cloud failed, and the listing of {what} came back without {missing:?}");
+        }
+    }
+    Ok(())
+}
+
+async fn whole(bench: &Bench<'_>) -> Verdict {
+    let made = several(bench).await?;
+    let all: Vec<_> = made.iter().map(|(compute, _)| compute.id.to_string()).collect();
+    bench.inject(Trouble::ListingsFail)?;
+    let context = bench.context().with_retries(0);
+    let list = || async {
+        let listed = bench.provider().list(&context, &ComputeFilter::all()).await?;
+        Ok(listed.iter().map(|compute| compute.id.to_string()).collect())
+    };
+    whole_or_error("machines", &all, list).await
+}
+
+async fn account(bench: &Bench<'_>) -> Verdict {
+    let (made, token) = bench.spawn().await?;
+    bench.seen(&made.id).await;
+    let (read, listed) = (bench.get(&made.id).await?, bench.list().await?);
+    let found = bench.provider().find_spawned(&bench.context(), token).await?.matches;
+    for (what, shown) in [("read", vec![read]), ("listing", listed), ("search", found)] {
+        ensure!(!shown.is_empty(), "the {what} does not show the machine");
+        for compute in shown {
+            let (account, kind) = (bench.provider().id(), bench.provider().traits().kind);
+            ensure!(compute.provider == *account, "the {what} says that it is of account {}", compute.provider);
+            ensure!(compute.kind == kind, "the {what} says that it is of kind {}", compute.kind);
+        }
+    }
     Ok(())
 }

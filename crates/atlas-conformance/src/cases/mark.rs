@@ -4,6 +4,7 @@ use atlas_auth::Secret;
 use atlas_core::{Capability, ComputeStatus, Effect, SpawnToken};
 
 use super::life::running;
+use super::listing::several;
 use crate::bench::{Bench, Broken, ensure, mark_of};
 use crate::case::{Case, Cost, Verdict};
 use crate::harness::Trouble;
@@ -39,6 +40,13 @@ pub(super) const CASES: &[Case] = &[
         lingers
     ),
     case!("mark/found-all", "C4: all that bear the token are found", ANY, Cost::Machines(2), found_all),
+    case!(
+        "mark/found-or-error",
+        "C4: a search that fails on its way does not say that it looked everywhere",
+        ANY,
+        Cost::Machines(3),
+        found_or_error
+    ),
     case!("mark/gone-not-found", "C4: what is terminated is not found", ANY, ONE, gone_not_found),
     case!(
         "mark/not-after",
@@ -169,6 +177,19 @@ async fn scope(bench: &Bench<'_>) -> Verdict {
     ensure!(!other.as_str().contains(&canary), "the scope holds the key");
     if bench.harness().has_key() {
         ensure!(other != scope, "under another key the scope is still {scope}");
+    }
+    Ok(())
+}
+
+async fn found_or_error(bench: &Bench<'_>) -> Verdict {
+    let made = several(bench).await?;
+    bench.inject(Trouble::ListingsFail)?;
+    let context = bench.context().with_retries(0);
+    for (compute, token) in &made {
+        if let Ok(found) = bench.provider().find_spawned(&context, *token).await {
+            let finds = found.matches.iter().any(|found| found.id == compute.id);
+            ensure!(finds || !found.complete, "the cloud failed, and machine {} is found nowhere", compute.id);
+        }
     }
     Ok(())
 }

@@ -26,6 +26,7 @@ mod listing;
 mod mark;
 mod patience;
 mod refusal;
+mod rented;
 mod secrecy;
 mod trouble;
 mod volume;
@@ -51,6 +52,7 @@ const fn without(capability: Capability) -> Needs {
 const ROOMS: &[&[Case]] = &[
     life::CASES,
     listing::CASES,
+    rented::CASES,
     mark::CASES,
     capability::CASES,
     declared::CASES,

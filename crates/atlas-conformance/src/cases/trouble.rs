@@ -27,6 +27,13 @@ pub(super) const CASES: &[Case] = &[
         lingers
     ),
     case!("trouble/leftover", "C8: an error names what exists all the same", ANY, ONE, leftover),
+    case!(
+        "trouble/altered-mark",
+        "O2: a machine whose mark was altered is an error that names it",
+        ANY,
+        ONE,
+        altered_mark
+    ),
     case!("trouble/key-unknown", "C8: a refused key is unauthorized", ANY, ONE, key_unknown),
     case!("trouble/unknown-status", "C5: a status that nobody knows is kept", ANY, ONE, unknown_status),
 ];
@@ -94,5 +101,25 @@ async fn unknown_status(bench: &Bench<'_>) -> Verdict {
     bench.inject(Trouble::UnknownStatus)?;
     let read = bench.get(&made.id).await?;
     ensure!(matches!(read.status, ComputeStatus::Other(_)), "a status that nobody knows reads {}", read.status);
+    Ok(())
+}
+
+async fn altered_mark(bench: &Bench<'_>) -> Verdict {
+    let order = bench.order(bench.machine()).await?;
+    bench.inject(Trouble::AltersMark)?;
+    let error = match bench.provider().spawn(&bench.context().with_retries(0), &order).await {
+        Ok(made) => {
+            bench.seen(&made.id).await;
+            bench.end(&made.id).await?;
+            return Err(Broken::because(format!("machine {} is answered as if its mark had been kept", made.id)));
+        }
+        Err(error) => error,
+    };
+    ensure!(!error.leftovers().is_empty(), "the error does not name the machine whose mark was altered: {error}");
+    for id in error.leftovers() {
+        // Nobody finds it by its mark: it is ended here.
+        bench.seen(id).await;
+        bench.end(id).await?;
+    }
     Ok(())
 }

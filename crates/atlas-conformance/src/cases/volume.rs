@@ -1,11 +1,12 @@
 //! Network volumes: they bill until they are deleted, so each can be found again.
 
-use atlas_core::{Capability, Effect, RentalKind, SpawnToken, Volume, VolumeOrder, VolumeRequest};
+use atlas_core::{Capability, Effect, ErrorKind, RentalKind, SpawnToken, Volume, VolumeOrder, VolumeRequest};
 
 use crate::bench::{Bench, Broken, ensure};
 use crate::case::{Case, Cost, Verdict};
 use crate::harness::Trouble;
 
+use super::listing::whole_or_error;
 use super::{FREE, with};
 
 /// The rows of this room.
@@ -33,6 +34,20 @@ pub(super) const CASES: &[Case] = &[
         not_after
     ),
     case!(
+        "volume/nonsense",
+        "a volume that cannot be is refused before anything is sent",
+        with(Capability::NetworkVolumes),
+        FREE,
+        nonsense
+    ),
+    case!(
+        "volume/whole-or-error",
+        "a listing of volumes that fails on its way is an error, and never shorter",
+        with(Capability::NetworkVolumes),
+        Cost::Little,
+        whole
+    ),
+    case!(
         "volume/grows",
         "a volume can be made larger, safely again, and never smaller",
         with(Capability::NetworkVolumes),
@@ -53,7 +68,7 @@ fn smallest(bench: &Bench<'_>) -> Result<VolumeRequest, Broken> {
     named.ok_or_else(|| Broken::NotProvable("the harness names no network volume".to_owned()))
 }
 
-async fn made(bench: &Bench<'_>) -> Result<(Volume, VolumeOrder), Broken> {
+pub(super) async fn made(bench: &Bench<'_>) -> Result<(Volume, VolumeOrder), Broken> {
     let request = smallest(bench)?;
     bench.provider().check_volume(&request)?;
     let order = bench.volume_order(request).await?;
@@ -140,4 +155,27 @@ async fn delete_repeats(bench: &Bench<'_>) -> Verdict {
         while !listed(bench, &volume).await.is_ok_and(|times| times == 0) && bench.waits(until).await {}
     }
     Ok(())
+}
+
+async fn nonsense(bench: &Bench<'_>) -> Verdict {
+    let mut request = smallest(bench)?;
+    request.size_gb = 0;
+    ensure!(bench.provider().check_volume(&request).is_err(), "check admits a volume of no size");
+    let order = bench.volume_order(request).await?;
+    let context = bench.context();
+    let call = bench.provider().create_volume(&context, &order);
+    let error = bench.refused("a volume of no size", call).await?;
+    ensure!(error.kind() == ErrorKind::Validation, "a volume of no size is refused as {}: {error}", error.kind());
+    Ok(())
+}
+
+async fn whole(bench: &Bench<'_>) -> Verdict {
+    let (volume, _) = made(bench).await?;
+    bench.inject(Trouble::ListingsFail)?;
+    let context = bench.context().with_retries(0);
+    let list = || async {
+        let listed = bench.provider().list_volumes(&context).await?;
+        Ok(listed.iter().map(|volume| volume.id.to_string()).collect())
+    };
+    whole_or_error("volumes", &[volume.id.to_string()], list).await
 }

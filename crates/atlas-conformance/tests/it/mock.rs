@@ -6,11 +6,16 @@ use std::time::Duration;
 use async_trait::async_trait;
 use atlas_auth::Clock;
 use atlas_conformance::{Harness, Options, Outcome, Trouble, run};
-use atlas_core::{Capability, ComputeRequest, ComputeStatus, EndpointId, JobRequest, Provider, VolumeRequest};
+use atlas_core::{
+    Capability, ComputeId, ComputeRequest, ComputeStatus, EndpointId, JobId, JobRequest, Probe, Provider, VolumeRequest,
+};
 use atlas_sim::{EndpointSpec, Fault, Mock, MockBuilder, Operation, Rule};
 use serde_json::{Value, json};
 
 use crate::broken::{Broken, Defect};
+
+/// The account's key.
+pub(crate) const KEY: &str = "the-key-of-the-account";
 
 /// The simulated cloud, behind whatever stands before it.
 pub(crate) struct MockHarness {
@@ -47,6 +52,35 @@ impl Harness for MockHarness {
         if capabilities.has(Capability::Images) { machine.image("service:1") } else { machine }
     }
 
+    fn spare_endpoint(&self) -> Option<EndpointId> {
+        self.endpoint.lock().expect("nobody panics with it").clone()
+    }
+
+    fn webhook(&self) -> Option<String> {
+        Some("https://hook.example/over".to_owned())
+    }
+
+    fn called_back(&self, job: &JobId) -> usize {
+        self.cloud.deliveries().iter().filter(|told| told.body["id"] == job.as_str()).count()
+    }
+
+    fn probe(&self) -> Option<Arc<dyn Probe>> {
+        Some(Arc::new(self.cloud.probe()))
+    }
+
+    async fn writes(&self, id: &ComputeId, words: &str) -> bool {
+        self.cloud.write_log(id, words).is_ok()
+    }
+
+    fn in_own_words(&self, capability: Capability) -> Option<(ComputeRequest, &'static str)> {
+        // The simulated cloud declares neither: this is for providers that do so wrongly.
+        Some((self.machine().option(capability.name(), json!(true)), "/name"))
+    }
+
+    fn secrets(&self) -> Vec<String> {
+        vec![KEY.to_owned()]
+    }
+
     async fn reset(&self) {
         self.cloud.reset();
         *self.endpoint.lock().expect("nobody panics with it") =
@@ -75,6 +109,14 @@ impl Harness for MockHarness {
 
     fn inject(&self, trouble: Trouble) -> bool {
         self.cloud.inject(match trouble {
+            Trouble::AltersMark => Rule::on(Operation::Spawn, Fault::AltersName),
+            Trouble::ListingsFail => {
+                for listing in [Operation::Find, Operation::ListVolumes, Operation::ListEndpoints] {
+                    self.cloud.inject(Rule::on(listing, Fault::Errs).always());
+                }
+                Rule::on(Operation::List, Fault::Errs).always()
+            }
+            Trouble::StreamPollFails => Rule::on(Operation::StreamJob, Fault::Errs),
             Trouble::LosesCreate => Rule::on(Operation::Spawn, Fault::LosesAnswer),
             Trouble::CreateNeverArrives => Rule::on(Operation::Spawn, Fault::FailsBefore),
             Trouble::LosesVolume => Rule::on(Operation::CreateVolume, Fault::LosesAnswer),
@@ -137,7 +179,7 @@ async fn the_simulated_cloud_keeps_every_promise() {
             .gone(atlas_core::GoneRule::default())
     };
     for (what, builder) in [("as it is", Mock::builder()), ("slow and late", slow(Mock::builder()))] {
-        let report = run(&MockHarness::new(builder.key("the account's")), &Options::default()).await;
+        let report = run(&MockHarness::new(builder.key(KEY)), &Options::default()).await;
         assert!(report.holds(), "{what}:\n{report}");
         let unproven = report.rows.iter().filter(|row| matches!(row.outcome, Outcome::NotProvable(_)));
         assert_eq!(unproven.count(), 0, "{what}: there are means for everything:\n{report}");

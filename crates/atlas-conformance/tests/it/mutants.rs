@@ -7,17 +7,33 @@ use atlas_core::Money;
 use atlas_sim::Mock;
 
 use crate::broken::{Defect, MUTANTS, Mutant, NEVER_ALONE, remembering};
-use crate::mock::{MockHarness, NoMeans};
+use crate::mock::{KEY, MockHarness, NoMeans};
 
 #[tokio::test(start_paused = true)]
-async fn exactly_the_broken_promise_is_found() {
+async fn exactly_the_broken_promise_is_found_in_the_first_third() {
+    exactly_the_broken_promise_is_found(0).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn exactly_the_broken_promise_is_found_in_the_second_third() {
+    exactly_the_broken_promise_is_found(1).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn exactly_the_broken_promise_is_found_in_the_last_third() {
+    exactly_the_broken_promise_is_found(2).await;
+}
+
+async fn exactly_the_broken_promise_is_found(third: usize) {
     let mut wrong = Vec::new();
-    for Mutant { defect, fails, lacks, .. } in MUTANTS {
+    for Mutant { defect, fails, lacks, .. } in
+        MUTANTS.chunks(MUTANTS.len().div_ceil(3)).nth(third).expect("one of three")
+    {
         let builder = match lacks {
             Some(capability) => remembering().without(*capability),
             None => remembering(),
         };
-        let mut harness = MockHarness::new(builder.key("the account's"));
+        let mut harness = MockHarness::new(builder.key(KEY));
         harness.breaks(*defect);
         let report = run(&harness, &Options::default().spend_limit(Money::parse("1000").unwrap())).await;
         if report.failed() != *fails {

@@ -11,7 +11,7 @@ use atlas_sim::Mock;
 use super::{Broken, Defect};
 
 pub(super) fn check(broken: &Broken, request: &ComputeRequest) -> Result<()> {
-    if broken.has(Defect::ChecksNothing) {
+    if broken.has(Defect::ChecksNothing) || (broken.has(Defect::ChecksNoSizes) && request.memory_mb == Some(0)) {
         return Ok(());
     }
     match mistaken(broken.defect, request) {
@@ -28,6 +28,17 @@ pub(super) async fn spawn(broken: &Broken, context: &CallContext, order: &SpawnO
         return broken.inner.spawn(context, &order).await;
     }
     match broken.defect {
+        Defect::RefusesDeclaredCpu if order.request().gpu.is_empty() => {
+            Err(broken.unsupported("spawn", Capability::Cpu))
+        }
+        Defect::RefusesDeclaredCommand if !order.request().command.is_empty() => {
+            Err(broken.unsupported("spawn", Capability::Commands))
+        }
+        Defect::LogsEnvironment => {
+            let env: Vec<_> = order.env().iter().map(|(name, value)| format!("{name}={}", value.expose())).collect();
+            tracing::trace!(?env, "a create");
+            answered(broken, context, order).await
+        }
         Defect::RefusesDeclaredSpot if order.request().spot => Err(broken.unsupported("spawn", Capability::Spot)),
         Defect::MakesOneAtOnce => one_at_once(broken, context, order).await,
         Defect::RepeatsWhatIsGivenUp => {
@@ -73,7 +84,12 @@ async fn answered(broken: &Broken, context: &CallContext, order: &SpawnOrder) ->
         (Defect::CallsCapacityFailure, Err(error)) if error.kind() == ErrorKind::NoCapacity => {
             Err(Error::new(ErrorKind::Provider, "failed").with_effect(Effect::Rejected).with_provider(broken.id()))
         }
-        (Defect::ForgetsLeftover, Err(error)) if !error.leftovers().is_empty() => {
+        (Defect::TakesAlteredMark, Err(error)) if error.message().contains("altered") => {
+            broken.inner.get(context, &error.leftovers()[0]).await
+        }
+        (Defect::ForgetsLeftover, Err(error))
+            if !error.leftovers().is_empty() && !error.message().contains("altered") =>
+        {
             Err(Error::new(error.kind(), "failed").with_provider(broken.id()))
         }
         (_, Ok(compute)) => Ok(broken.shown(compute)),
@@ -95,6 +111,12 @@ fn mistaken(defect: Defect, request: &ComputeRequest) -> Option<ComputeRequest> 
         Defect::DropsCommand if !request.command.is_empty() => wrong.command.clear(),
         Defect::DropsTcpPorts if request.ports.iter().any(|port| port.protocol == Protocol::Tcp) => {
             wrong.ports.retain(|port| port.protocol != Protocol::Tcp);
+        }
+        Defect::TakesSymmetricPorts | Defect::LacksSymmetricPorts => {
+            wrong.provider_opts.remove(Capability::SymmetricPorts.name())?;
+        }
+        Defect::TakesGlobalNetworking | Defect::LacksGlobalNetworking => {
+            wrong.provider_opts.remove(Capability::GlobalNetworking.name())?;
         }
         _ => return None,
     }

@@ -1,6 +1,6 @@
 //! What can be wrong with a machine between its create and its end.
 
-use atlas_auth::Secret;
+use atlas_auth::{PRESHARED_KEY_ENV, Secret};
 use atlas_core::{
     CallContext, Capability, Compute, ComputeId, ComputeStatus, Effect, Error, ErrorKind, LogOptions, LogStream,
     Provider, Result,
@@ -11,6 +11,9 @@ use super::{Broken, Defect, renamed, token};
 pub(super) async fn get(broken: &Broken, context: &CallContext, id: &ComputeId) -> Result<Compute> {
     let without = CallContext::new();
     let context = if broken.has(Defect::IgnoresTimeout) { &without } else { context };
+    if broken.has(Defect::LogsKey) {
+        tracing::trace!(key = context.key().map(Secret::expose), "a read");
+    }
     match broken.inner.get(context, id).await {
         Ok(compute) => seen(broken, compute),
         Err(error) => Err(failed(broken, context, id, error)),
@@ -115,13 +118,17 @@ pub(super) async fn start(broken: &Broken, context: &CallContext, id: &ComputeId
     }
     let read = broken.inner.get(&CallContext::new(), id).await;
     broken.memory().started.extend(read.ok().as_ref().and_then(token));
-    broken.inner.start(context, id).await
+    broken.inner.start(context, id).await?;
+    if broken.has(Defect::RotatesKeysOnStart) {
+        broken.inner.set_env(id, PRESHARED_KEY_ENV, "another key")?;
+    }
+    Ok(())
 }
 
 pub(super) fn logs(broken: &Broken, context: &CallContext, id: &ComputeId, options: &LogOptions) -> Result<LogStream> {
     match broken.defect {
         Defect::LacksDeclaredLogs => Err(broken.unsupported("logs", Capability::Logs)),
-        Defect::HasUndeclaredLogs => Ok(Box::pin(futures_util::stream::empty())),
+        Defect::HasUndeclaredLogs | Defect::LogsNothing => Ok(Box::pin(futures_util::stream::empty())),
         _ => broken.inner.logs(context, id, options),
     }
 }

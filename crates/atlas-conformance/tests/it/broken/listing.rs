@@ -1,8 +1,8 @@
 //! What can be wrong with a listing, a search, and what is rented at all.
 
 use atlas_core::{
-    CallContext, Capability, Compute, ComputeFilter, ComputeId, ComputeStatus, Found, Money, Provider, RentalKind,
-    Rented, Result, SpawnToken, VolumeId,
+    CallContext, Capability, Compute, ComputeFilter, ComputeId, ComputeStatus, Error, Found, Money, Provider,
+    ProviderId, RentalKind, Rented, Result, SpawnToken,
 };
 
 use super::{Broken, Defect, token};
@@ -17,14 +17,21 @@ pub(super) async fn list(broken: &Broken, context: &CallContext, filter: &Comput
     if broken.has(Defect::IgnoresNameFilter) {
         filter.name = None;
     }
-    let mut listed: Vec<_> =
-        broken.inner.list(context, &filter).await?.into_iter().map(|compute| broken.shown(compute)).collect();
+    let listed = match broken.inner.list(context, &filter).await {
+        Err(_) if broken.has(Defect::ListsNothingOnFailure) => Vec::new(),
+        listed => listed?,
+    };
+    let mut listed: Vec<_> = listed.into_iter().map(|compute| broken.shown(compute)).collect();
     broken.memory().listed.extend(listed.iter().filter_map(token));
     match broken.defect {
         Defect::ListsTwice if listed.len() > 2 => listed.push(listed[0].clone()),
         Defect::ListsEndOfFullPageTwice if listed.len() == PAGE => listed.push(listed[PAGE - 1].clone()),
         Defect::ReadsTwoPages => listed.truncate(PAGES),
         Defect::TellsNoAge => listed.iter_mut().for_each(|compute| compute.created_at = None),
+        Defect::ListsAnotherAccount => {
+            let other = ProviderId::parse("another")?;
+            listed.iter_mut().for_each(|compute| compute.provider = other.clone());
+        }
         Defect::ListsWithoutStopped => listed.retain(|compute| compute.status != ComputeStatus::Stopped),
         Defect::ListsOtherwise => listed.iter_mut().for_each(|compute| compute.cost_per_hour = Some(Money::ZERO)),
         Defect::ListsGoneAsStopped => {
@@ -37,7 +44,10 @@ pub(super) async fn list(broken: &Broken, context: &CallContext, filter: &Comput
 }
 
 pub(super) async fn find(broken: &Broken, context: &CallContext, wanted: SpawnToken) -> Result<Found> {
-    let mut found = broken.inner.find_spawned(context, wanted).await?;
+    let mut found = match broken.inner.find_spawned(context, wanted).await {
+        Err(_) if broken.has(Defect::FindsNothingOnFailure) => Found::new(Vec::new(), true),
+        found => found?,
+    };
     found.matches = found.matches.into_iter().map(|compute| broken.shown(compute)).collect();
     match broken.defect {
         Defect::FindsOnlyOne => found.matches.truncate(1),
@@ -65,7 +75,10 @@ pub(super) async fn rented(broken: &Broken, context: &CallContext, kind: RentalK
         }
         _ => {}
     }
-    let mut listed = broken.inner.list_rented(context, kind).await?;
+    let mut listed = match broken.inner.list_rented(context, kind).await {
+        Err(_) if broken.has(Defect::RentsNothingOnFailure) => Vec::new(),
+        listed => listed?,
+    };
     match (broken.defect, kind) {
         (Defect::FindsNoVolumes, RentalKind::Volume) => listed.clear(),
         (Defect::ListsVolumesWithoutMark, RentalKind::Volume) => {
@@ -76,6 +89,17 @@ pub(super) async fn rented(broken: &Broken, context: &CallContext, kind: RentalK
         (Defect::ListsVolumesByAnotherId, RentalKind::Volume) => {
             for rented in &mut listed {
                 rented.id = ComputeId::new(format!("disk-{}", rented.id));
+            }
+        }
+        (Defect::ListsEndpointsAsVolumes, RentalKind::Endpoint) => {
+            listed.iter_mut().for_each(|rented| rented.kind = RentalKind::Volume);
+        }
+        (Defect::ForgetsMarkOfAnsweredVolumes, RentalKind::Volume) => {
+            let memory = broken.memory();
+            for rented in &mut listed {
+                if memory.volumes.values().any(|volume| volume.name == rented.name) {
+                    rented.name = None;
+                }
             }
         }
         (Defect::RentsUnlisted, RentalKind::Machine) => {
@@ -90,8 +114,26 @@ pub(super) async fn end(broken: &Broken, context: &CallContext, kind: RentalKind
     match (broken.defect, kind) {
         (Defect::EndsNothing, _) => Ok(()),
         (Defect::NeverEnds, _) => std::future::pending().await,
-        (_, RentalKind::Machine) => broken.terminate(context, id).await,
-        (_, RentalKind::Volume) => broken.delete_volume(context, &VolumeId::new(id.as_str())).await,
+        (Defect::EndsRentedMachinesOnce, RentalKind::Machine) if is_gone(broken, kind, id).await => Err(gone()),
+        (Defect::EndsRentedVolumesOnce, RentalKind::Volume) if is_gone(broken, kind, id).await => Err(gone()),
+        (Defect::EndsEndpointsOnce, RentalKind::Endpoint) if is_gone(broken, kind, id).await => Err(gone()),
+        (Defect::FailsToEndUnknownEndpoints, RentalKind::Endpoint) if *id == nobody() => Err(gone()),
         _ => broken.inner.end_rented(context, kind, id).await,
     }
+}
+
+/// What the suite calls what nobody knows.
+fn nobody() -> ComputeId {
+    ComputeId::new("nobody0knows0me")
+}
+
+fn gone() -> Error {
+    Error::not_found("there is no such thing")
+}
+
+/// Whether something was there and is not any more.
+async fn is_gone(broken: &Broken, kind: RentalKind, id: &ComputeId) -> bool {
+    let all = broken.inner.list_rented(&CallContext::new(), kind).await.unwrap_or_default();
+    let lives = |rented: &Rented| rented.id == *id && rented.status != Some(ComputeStatus::Terminated);
+    *id != nobody() && !all.iter().any(lives)
 }

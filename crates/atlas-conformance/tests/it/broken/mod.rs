@@ -51,12 +51,19 @@ struct Memory {
 pub(crate) struct Broken {
     inner: Mock,
     defect: Defect,
+    traits: Traits,
     memory: Mutex<Memory>,
 }
 
 impl Broken {
     pub(crate) fn new(inner: Mock, defect: Defect) -> Self {
-        Self { inner, defect, memory: Mutex::default() }
+        let mut traits = inner.traits().clone();
+        traits.capabilities = match defect {
+            Defect::LacksSymmetricPorts => traits.capabilities.with(Capability::SymmetricPorts),
+            Defect::LacksGlobalNetworking => traits.capabilities.with(Capability::GlobalNetworking),
+            _ => traits.capabilities,
+        };
+        Self { inner, defect, traits, memory: Mutex::default() }
     }
 
     fn has(&self, defect: Defect) -> bool {
@@ -77,7 +84,10 @@ impl Broken {
                 compute.raw = Value::Null;
             }
             Defect::NeverRuns if compute.status == ComputeStatus::Running => compute.status = ComputeStatus::Starting,
-            Defect::HasNoAddress => compute.ports.iter_mut().for_each(|port| port.url = None),
+            Defect::CallsTlsPlain => compute.ports.iter_mut().for_each(|port| port.tls = false),
+            Defect::SaysNoGpu => compute.gpu_type = None,
+            Defect::SaysNoImage => compute.image = None,
+            Defect::LacksGlobalNetworking => compute.raw["name"] = Value::Null,
             Defect::HasNoPublicAddress => compute.public_ip = None,
             Defect::ShowsEnvironment => {
                 for (name, value) in self.inner.env(&compute.id).unwrap_or_default() {
@@ -114,7 +124,7 @@ impl Provider for Broken {
     }
 
     fn traits(&self) -> &Traits {
-        self.inner.traits()
+        &self.traits
     }
 
     fn check(&self, request: &ComputeRequest) -> Result<()> {
@@ -206,7 +216,7 @@ impl Provider for Broken {
     }
 
     fn check_volume(&self, request: &VolumeRequest) -> Result<()> {
-        self.inner.check_volume(request)
+        if self.has(Defect::ChecksNoVolume) { Ok(()) } else { self.inner.check_volume(request) }
     }
 
     async fn create_volume(&self, context: &CallContext, order: &VolumeOrder) -> Result<Volume> {
