@@ -2,13 +2,16 @@
 //!
 //! Each bucket has quotas, as documented, and a moment until which the cloud said that it takes nothing. Who waits stands
 //! in its queue, ordered by lane and arrival; only the first may go, and wakes the next. No lock is held across an await.
+//!
+//! Clouds count by account, so a call with a key of its own is counted apart: who used up another account's calls slows
+//! down nobody here.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use atlas_auth::Clock;
+use atlas_auth::{Clock, TokenHash};
 use http::HeaderMap;
 use tokio::sync::Notify;
 
@@ -47,11 +50,29 @@ pub(crate) type Quotas = fn(&str) -> &'static [Quota];
 /// No wait that a cloud asks for is believed beyond this; it is asked again then.
 const LONGEST_WAIT: Duration = Duration::from_hours(1);
 
+/// From so many buckets on those that hold nobody back are forgotten before another is made.
+const MANY: usize = 1024;
+
+/// What is counted together: the calls of one account under one name.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Name {
+    /// The key that the calls bring, as its hash; `None` for the account's own.
+    key: Option<String>,
+    text: String,
+}
+
+impl Name {
+    fn of(request: &Request) -> Self {
+        let key = request.terms.key.as_ref().map(|key| TokenHash::of(key.expose()).to_string());
+        Self { key, text: request.counted_under().to_owned() }
+    }
+}
+
 /// Holds requests back until the cloud will take them.
 #[derive(Debug)]
 pub(crate) struct Limit {
     inner: Arc<dyn Transport>,
-    buckets: Mutex<BTreeMap<String, Bucket>>,
+    buckets: Mutex<BTreeMap<Name, Bucket>>,
     clock: Arc<dyn Clock>,
     quotas: Quotas,
     read: Option<LimitReader>,
@@ -89,12 +110,17 @@ impl Bucket {
         let blocked = self.blocked_until.saturating_sub(now);
         quotas.iter().map(wait).max().unwrap_or_default().max(blocked)
     }
+
+    /// Whether it would be no other if it were made anew.
+    fn is_idle(&mut self, quotas: &[Quota], now: Duration) -> bool {
+        self.waiting.is_empty() && self.free_in(quotas, now).is_zero() && self.gone.is_empty()
+    }
 }
 
 /// A place in a bucket's queue; given up when dropped, however its call ends.
 struct Place<'a> {
     limit: &'a Limit,
-    bucket: String,
+    bucket: Name,
     rank: (Lane, u64),
     turn: Arc<Notify>,
 }
@@ -126,17 +152,21 @@ impl Limit {
         Self { inner, buckets: Mutex::default(), clock, quotas, read }
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Bucket>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Name, Bucket>> {
         self.buckets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn queue(&self, bucket: &str, lane: Lane) -> Place<'_> {
+    fn queue(&self, bucket: &Name, lane: Lane) -> Place<'_> {
         let mut buckets = self.lock();
-        let entry = buckets.entry(bucket.to_owned()).or_default();
+        if buckets.len() >= MANY && !buckets.contains_key(bucket) {
+            let now = self.clock.monotonic();
+            buckets.retain(|name, bucket| !bucket.is_idle((self.quotas)(&name.text), now));
+        }
+        let entry = buckets.entry(bucket.clone()).or_default();
         entry.next += 1;
         let (rank, turn) = ((lane, entry.next), Arc::new(Notify::new()));
         entry.waiting.insert(rank, turn.clone());
-        Place { limit: self, bucket: bucket.to_owned(), rank, turn }
+        Place { limit: self, bucket: bucket.clone(), rank, turn }
     }
 
     fn turn(&self, place: &Place<'_>) -> Turn {
@@ -146,7 +176,7 @@ impl Limit {
         if bucket.waiting.keys().next() != Some(&place.rank) {
             return Turn::Later;
         }
-        match bucket.free_in((self.quotas)(&place.bucket), now) {
+        match bucket.free_in((self.quotas)(&place.bucket.text), now) {
             Duration::ZERO => {
                 bucket.gone.push_back(now);
                 bucket.leave(place.rank);
@@ -156,7 +186,7 @@ impl Limit {
         }
     }
 
-    async fn pass(&self, name: &str, lane: Lane) {
+    async fn pass(&self, name: &Name, lane: Lane) {
         let place = self.queue(name, lane);
         loop {
             match self.turn(&place) {
@@ -168,10 +198,10 @@ impl Limit {
         }
     }
 
-    fn block(&self, name: &str, span: Duration) {
+    fn block(&self, name: &Name, span: Duration) {
         let until = self.clock.monotonic() + span.min(LONGEST_WAIT);
         let mut buckets = self.lock();
-        let bucket = buckets.entry(name.to_owned()).or_default();
+        let bucket = buckets.entry(name.clone()).or_default();
         bucket.blocked_until = bucket.blocked_until.max(until);
     }
 }
@@ -179,7 +209,7 @@ impl Limit {
 #[async_trait]
 impl Transport for Limit {
     async fn send(&self, request: Request) -> Result<Response> {
-        let name = request.counted_under().to_owned();
+        let name = Name::of(&request);
         self.pass(&name, request.urgency()).await;
         let answer = self.inner.send(request).await;
         match &answer {
@@ -201,4 +231,47 @@ impl Transport for Limit {
 /// How long the cloud wants nothing more of this kind.
 fn refused_for(error: &Error) -> Option<Duration> {
     (error.kind() == ErrorKind::RateLimited).then(|| error.retry_after()).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    //! How much is remembered.
+
+    use atlas_auth::{Secret, Timestamp};
+    use http::StatusCode;
+    use url::Url;
+
+    use super::*;
+    use crate::testing::TokioClock;
+
+    const MINUTE: &[Quota] = &[Quota::new(1, Duration::from_mins(1))];
+
+    #[derive(Debug)]
+    struct Answers;
+
+    #[async_trait]
+    impl Transport for Answers {
+        async fn send(&self, _: Request) -> Result<Response> {
+            Ok(Response::new(StatusCode::OK, HeaderMap::new(), "{}"))
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn buckets_of_keys_that_are_used_no_more_are_forgotten_and_those_that_hold_back_are_not() {
+        let clock = Arc::new(TokioClock::new(Timestamp::EPOCH));
+        let limit = Limit::new(Arc::new(Answers), |_| MINUTE, None, clock.clone());
+        let ask = |key: usize| {
+            let mut request = Request::get(Url::parse("https://cloud.invalid").unwrap(), "x");
+            request.terms.key = Some(Secret::new(format!("key {key}")));
+            limit.send(request)
+        };
+        for key in 0..MANY {
+            ask(key).await.unwrap();
+        }
+        ask(MANY).await.unwrap();
+        assert_eq!(limit.lock().len(), MANY + 1, "each has used up its minute: none may be forgotten");
+        tokio::time::sleep(Duration::from_mins(1)).await;
+        ask(MANY + 1).await.unwrap();
+        assert_eq!(limit.lock().len(), 1);
+    }
 }

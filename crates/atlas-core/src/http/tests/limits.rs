@@ -113,3 +113,15 @@ async fn who_gives_up_leaves_the_queue() {
     let paths: Vec<_> = cloud.arrived.lock().unwrap().iter().map(|(_, path)| path.clone()).collect();
     assert_eq!(paths, ["/a", "/b", "/c"]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_call_with_a_key_of_its_own_is_counted_apart() {
+    let (cloud, client) = world(HeaderMap::new());
+    let (own, other) = (CallContext::new(), CallContext::new().with_key(Secret::new("another")));
+    for (path, context) in [("/a", &own), ("/b", &own), ("/c", &other), ("/d", &other), ("/e", &own), ("/f", &other)] {
+        client.send(context, request(path, Lane::Get, "few")).await.unwrap();
+    }
+    let arrived = cloud.arrived.lock().unwrap().clone();
+    let at: Vec<_> = arrived.iter().map(|(at, _)| *at).collect();
+    assert_eq!(at, [0, 0, 0, 0, 10, 10], "{arrived:?}");
+}
