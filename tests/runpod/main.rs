@@ -16,5 +16,6 @@ mod rentals;
 mod stage;
 mod storm;
 mod story;
+mod traps;
 mod webhooks;
 mod wire;
