@@ -2,6 +2,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests stand outside the seams")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
+mod accounts;
 mod chaos;
 mod conformance;
 mod ground;
@@ -15,5 +16,6 @@ mod rentals;
 mod stage;
 mod storm;
 mod story;
+mod traps;
 mod webhooks;
 mod wire;

@@ -64,7 +64,13 @@ async fn trap_14_16_32_a_port_has_an_address_only_once_runpod_gave_it_one() {
     // Running, and not yet numbered: the http address is known, the tcp one is not.
     let mut early = running();
     early["runtime"] = json!({"uptime": 1});
-    let cloud = ScriptedTransport::new().reply(200, created().to_string()).reply(200, early.to_string());
+    // One whose only number is an http port's, which is an internal one.
+    let mut internal = running();
+    internal["runtime"]["ports"].as_array_mut().unwrap().remove(0);
+    let mut restarted = running();
+    restarted["runtime"]["ports"][0]["public"] = json!(20_001);
+    let answers = [created(), early, internal, running(), restarted];
+    let cloud = answers.iter().fold(ScriptedTransport::new(), |cloud, pod| cloud.reply(200, pod.to_string()));
     let rig = account(&cloud);
     let starting = rig.runpod.get(&context(), &id()).await.unwrap();
     assert_eq!(starting.status, ComputeStatus::Starting);
@@ -74,6 +80,13 @@ async fn trap_14_16_32_a_port_has_an_address_only_once_runpod_gave_it_one() {
     assert_eq!(url, Some("https://k3v9x1c7zq2m8p-8000.proxy.runpod.net"));
     let tcp = early.ports.iter().find(|port| port.protocol == Protocol::Tcp).unwrap();
     assert_eq!((tcp.public_port, early.public_ip.as_deref()), (None, None));
+    for (number, ip) in [(None, None), (Some(17_740), Some("203.0.113.7")), (Some(20_001), Some("203.0.113.7"))] {
+        let read = rig.runpod.get(&context(), &id()).await.unwrap();
+        let ports: Vec<_> =
+            read.ports.iter().map(|port| (port.protocol, port.container_port, port.public_port)).collect();
+        assert_eq!(ports, [(Protocol::Http, 8000, None), (Protocol::Tcp, 22, number)]);
+        assert_eq!(read.public_ip.as_deref(), ip);
+    }
 }
 
 #[tokio::test(start_paused = true)]
