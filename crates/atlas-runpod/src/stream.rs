@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use crate::account::RunPod;
 use crate::api::checked;
-use crate::translate::job;
+use crate::translate::job::{self, Run};
 
 /// The pauses between two looks that show nothing. RunPod usually holds a look until there is something.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
@@ -35,6 +35,7 @@ impl RunPod {
             given: 0,
             ready: VecDeque::new(),
             held: None,
+            was_at_work: false,
             failures: 0,
             pause: FIRST_PAUSE,
             over: None,
@@ -62,6 +63,8 @@ struct Drain {
     ready: VecDeque<Value>,
     /// Pieces that came after a look that may have been lost.
     held: Option<Vec<Value>>,
+    /// Whether a look has shown that a worker had the job.
+    was_at_work: bool,
     failures: u32,
     pause: Duration,
     /// How the stream ends once `ready` is handed out.
@@ -115,11 +118,9 @@ impl Drain {
 
     async fn take(&mut self, status: Option<JobStatus>, pieces: Vec<Value>) -> Result<()> {
         let nothing = pieces.is_empty();
-        // A job that no worker has had yet has given nothing that could be lost.
-        if status == Some(JobStatus::Queued)
-            && let Some(held) = self.held.take()
-        {
-            self.ready.extend(held);
+        self.was_at_work |= !nothing || status.as_ref().is_some_and(|status| *status != JobStatus::Queued);
+        if self.held.is_some() && !self.was_at_work && self.is_untouched().await? {
+            self.held = None;
         }
         match &mut self.held {
             Some(held) => held.extend(pieces),
@@ -164,6 +165,13 @@ impl Drain {
         }
         self.over = Some(ending.map_or(End::Well, End::With));
         Ok(())
+    }
+
+    /// Whether no worker has had the job yet: then it has given nothing that could be lost. That it waits is not enough, for a
+    /// job waits again once its worker was lost.
+    async fn is_untouched(&mut self) -> Result<bool> {
+        let job = self.read().await?;
+        Ok(job.is_some_and(|job| job.status == JobStatus::Queued && Run::of(&job) == Run::default()))
     }
 
     /// Reads the job; none if that failed in a way that may pass.

@@ -5,6 +5,7 @@
 //! The client is a process of its own, so that its memory is its own and its tale is only told: it is judged by what the
 //! simulated cloud knows of the jobs.
 
+mod again;
 mod client;
 mod tale;
 

@@ -175,6 +175,21 @@ pub(crate) fn pieces(answer: Value) -> Result<(Option<JobStatus>, Vec<Value>)> {
     Ok((status, pieces.into_iter().map(output).collect()))
 }
 
+/// Which run of a job it is: RunPod queues a job anew, under its id, when its worker was lost.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Run {
+    retries: u64,
+    worker: Option<String>,
+}
+
+impl Run {
+    /// The run that a read of the job shows.
+    pub(crate) fn of(job: &Job) -> Self {
+        let retries = job.raw.get("retries").and_then(Value::as_u64).unwrap_or_default();
+        Self { retries, worker: job.worker.clone() }
+    }
+}
+
 /// All that a job gave, after some answer with pieces of it may have been lost: the rest behind the first `given`, if the
 /// whole output is at hand and holds `held`, which was seen after the loss, in its order.
 pub(crate) fn rest(output: Option<&Value>, given: usize, held: &[Value]) -> Option<Vec<Value>> {

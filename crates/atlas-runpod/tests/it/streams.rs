@@ -145,10 +145,37 @@ async fn before_a_worker_has_it_nothing_can_be_lost() {
     let cloud = ScriptedTransport::new()
         .then(Reply::lost())
         .reply(200, look("IN_QUEUE", &[]))
+        .reply(200, json!({"id": "j-u1", "status": "IN_QUEUE"}).to_string())
         .reply(200, look("COMPLETED", &[1]))
         .reply(200, look("COMPLETED", &[]));
     let (pieces, error) = drained(&cloud).await;
     assert!(pieces.len() == 1 && error.is_none() && cloud.left() == 0);
+}
+
+/// A job whose worker was lost waits in the queue once more, and what its former run gave may have been lost on the way.
+#[tokio::test(start_paused = true)]
+async fn a_job_that_waits_again_was_at_work_before() {
+    let lost_at_work = ScriptedTransport::new()
+        .reply(200, look("IN_PROGRESS", &[]))
+        .then(Reply::lost())
+        .reply(200, look("IN_QUEUE", &[]));
+    let lost_unseen = |told: Value| {
+        let mut job = json!({"id": "j-u1", "status": "IN_QUEUE"});
+        job.as_object_mut().unwrap().extend(told.as_object().unwrap().clone());
+        ScriptedTransport::new().then(Reply::lost()).reply(200, look("IN_QUEUE", &[])).reply(200, job.to_string())
+    };
+    let clouds = [lost_at_work, lost_unseen(json!({"retries": 1})), lost_unseen(json!({"workerId": "w1"}))];
+    for cloud in clouds {
+        let cloud = cloud
+            .reply(200, look("IN_PROGRESS", &[2]))
+            .reply(200, look("COMPLETED", &[3]))
+            .reply(200, look("COMPLETED", &[]))
+            .reply(200, job("COMPLETED", &json!(null)));
+        let (_, error) = drained(&cloud).await;
+        let error = error.expect("it may have given more");
+        assert!(error.to_string().contains("may have been lost after the first 0"), "{error}");
+        assert_eq!(cloud.left(), 0);
+    }
 }
 
 #[tokio::test(start_paused = true)]
