@@ -24,7 +24,7 @@ const UNDO: Duration = Duration::from_mins(1);
 /// Make a network volume; it bills until it is deleted.
 ///
 /// The rental is recorded before the cloud hears of it, so that nothing is forgotten, whatever happens in between. When
-/// the cloud's answer is lost, `atlas reap` finds out what became of it; a volume that is there is kept.
+/// the cloud's answer is lost, the volume is looked for; one that is not seen in time `atlas reap` finds, and it is kept.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Create {
@@ -77,19 +77,29 @@ async fn make(context: &Context, account: &Account, request: VolumeRequest) -> R
     let mut making = pin!(account.create_volume(request));
     tokio::select! {
         biased;
-        made = &mut making => return Ok(made?),
+        made = &mut making => return made.map_err(failed),
         () = context.interrupt.requested() => {}
     }
     context.output.progress("interrupted: waiting for the cloud's answer, to undo it (again to leave at once)");
     Err(match tokio::time::timeout(ANSWER, making).await {
         Ok(Ok(volume)) => undo(context, account, &volume, Failure::interrupted("interrupted")).await,
         Ok(Err(error)) if error.is_safe_to_resend() => Failure::interrupted("interrupted; nothing was made"),
-        Ok(Err(error)) => Failure::from_interrupt(error.context("interrupted")),
+        Ok(Err(error)) => Failure::from_interrupt(error.context("interrupted")).with_hint(MAY_EXIST),
         Err(_) => Failure::interrupted_leaving(format!(
             "interrupted, and {} did not answer: a volume may exist; `atlas reap` finds out",
             account.provider().id()
         )),
     })
+}
+
+/// What to do about a create of which nobody knows whether it made something.
+const MAY_EXIST: &str = "a volume may exist, and bill: `atlas reap` finds out; creating it again may make a second one";
+
+/// A create that failed. Whether a volume may exist all the same is what matters most about it.
+fn failed(error: Error) -> Failure {
+    let is_unsure = !error.is_safe_to_resend();
+    let failure = Failure::from(error);
+    if is_unsure { failure.with_hint(MAY_EXIST) } else { failure }
 }
 
 /// Deletes a volume that is not handed out. The failure that led here is the one that counts.
