@@ -10,6 +10,7 @@ mod hurry;
 mod jobs;
 mod judge;
 mod page;
+mod power;
 mod prism;
 mod rentals;
 mod stage;
