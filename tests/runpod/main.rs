@@ -11,6 +11,7 @@ mod hurry;
 mod jobs;
 mod judge;
 mod page;
+mod power;
 mod prism;
 mod rentals;
 mod stage;

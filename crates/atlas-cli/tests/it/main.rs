@@ -23,4 +23,5 @@ mod runpod_input;
 mod runpod_keys;
 mod runpod_walk;
 mod spawning;
+mod unanswered;
 mod volumes;

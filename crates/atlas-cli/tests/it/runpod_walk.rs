@@ -220,33 +220,6 @@ fn a_spawn_that_is_killed_before_its_answer_is_found_by_reap() {
     assert_eq!((ledger.rents.len(), ledger.open().count()), (1, 0), "{ledger:?}");
 }
 
-/// Whether something may exist all the same is the first thing that whoever reads this must know.
-#[test]
-fn an_answer_that_is_lost_says_that_a_machine_or_a_job_may_exist() {
-    let (home, cloud) = (Home::new(), Cloud::new());
-    cloud.lead(&home);
-    let endpoint = cloud.server().endpoint_id();
-    let mut told = String::new();
-    for fault in [Fault::LosesAnswer, Fault::ActsThenErrs] {
-        cloud.server().inject(Rule::on(Operation::Spawn, fault));
-        let ran = home.run(SPAWN);
-        assert_eq!((ran.code, ran.out.as_str()), (1, ""), "{ran:?}");
-        assert!(ran.err.contains("a machine may exist, and bill: `atlas reap` finds out"), "{ran:?}");
-        told += &ran.err;
-    }
-    cloud.server().inject(Rule::on(Operation::RunJob, Fault::LosesAnswer));
-    let ran = home.run(&["job", "run", "--endpoint", &endpoint, "--input", "{\"a\":1}"]);
-    assert_eq!((ran.code, ran.out.as_str()), (1, ""), "{ran:?}");
-    told += &ran.err;
-    assert_eq!(home.intents(), ["open", "open"]);
-    let reaped = home.good(&["reap", "--json"]).json();
-    assert!(reaped.as_array().unwrap().iter().all(|line| line["is"] == "plain"), "{reaped}");
-    assert_eq!(home.intents(), ["bound", "bound"], "both are found");
-    let mut scrub = home.scrub();
-    scrub.add_filter(&endpoint, "[endpoint]");
-    scrub.bind(|| insta::assert_snapshot!(told));
-}
-
 #[test]
 fn a_cloud_that_cannot_be_reached() {
     let (home, mut cloud) = (Home::new(), Cloud::new());

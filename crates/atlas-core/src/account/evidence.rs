@@ -26,21 +26,29 @@ impl Account {
     /// Under a new key of the same account a complete listing shows what was rented under the old one: the new scope then
     /// joins the old.
     pub(super) async fn in_scope(&self, record: IntentRecord) -> Result<IntentRecord> {
+        let Some(scope) = self.joins(&record).await? else { return Ok(record) };
+        let (provider, old, key) = (self.provider.id().clone(), record.intent.scope.clone(), record.key());
+        let joined = self.on_disk(move |intents| {
+            intents.join(&provider, &old, &scope)?;
+            intents.get(key)
+        });
+        Ok(joined.await?.unwrap_or(record))
+    }
+
+    /// The scope which, by what it shows, is to join the record's; `None` if that is the account's own already. Another
+    /// account's is a `conflict`.
+    pub(super) async fn joins(&self, record: &IntentRecord) -> Result<Option<Scope>> {
         let scope = self.provider.scope(&self.context);
         let old = &record.intent.scope;
         if scope == *old {
-            return Ok(record);
+            return Ok(None);
         }
         if self.shows_what_was_rented_under(old).await? {
-            let (provider, old, key) = (self.provider.id().clone(), old.clone(), record.key());
-            let joined = self.on_disk(move |intents| {
-                intents.join(&provider, &old, &scope)?;
-                intents.get(key)
-            });
-            return Ok(joined.await?.unwrap_or(record));
+            return Ok(Some(scope));
         }
         Err(Error::conflict(format!(
-            "rental {} was made under {old} and this account now acts under {scope}: its answers prove nothing",
+            "rental {} was made under {old} and this account now acts under {scope}: its answers prove nothing; \
+             use the key with which it was made",
             record.intent.token(),
         ))
         .with_effect(Effect::NotSent)

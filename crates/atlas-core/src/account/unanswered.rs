@@ -97,12 +97,9 @@ fn age<T: Rentable>(made: &T) -> (Option<atlas_auth::Timestamp>, ComputeId) {
 /// The loss of the answer, with what was done about it and what is left to do.
 fn not_found(intent: &Intent, bound: Duration, error: Error) -> Error {
     let (kind, token) = (intent.kind, intent.token());
-    if bound.is_zero() {
-        return error
-            .context(format!("no time was left to look for the {kind}; its record {token} stays for `atlas reap`"));
-    }
-    let looked = crate::duration::format(bound);
-    error.context(format!(
-        "no {kind} of it was seen within {looked}, and one may appear; its record {token} stays for `atlas reap`"
-    ))
+    let looked = match bound {
+        Duration::ZERO => format!("no time was left to look for the {kind}"),
+        bound => format!("no {kind} of it was seen within {}", crate::duration::rounded(bound)),
+    };
+    error.context(format!("what came of it is not known: {looked}, and its record {token} stays for `atlas reap`"))
 }

@@ -227,14 +227,58 @@ async fn starting_repeats_safely() {
     starting["status"] = json!("STARTING");
     let cloud = ScriptedTransport::new()
         .reply(200, starting.to_string())
+        .reply(200, running().to_string())
         .reply(409, CONFLICT)
-        .reply(200, starting.to_string())
+        .reply(200, running().to_string())
         .reply(409, CONFLICT)
         .reply(200, stopped().to_string());
     let rig = account(&cloud);
     rig.runpod.start(&context(), &id()).await.unwrap();
     rig.runpod.start(&context(), &id()).await.unwrap();
     assert_eq!(rig.runpod.start(&context(), &id()).await.unwrap_err().kind(), ErrorKind::Conflict);
+}
+
+/// The answer is lost, the repetition refused, and only the read tells; or only a later one does.
+#[tokio::test(start_paused = true)]
+async fn trap_18_a_start_without_a_gpu_is_seen_by_the_reads_after_it() {
+    let (mut bare, mut starting) = (running(), created());
+    bare["gpu"]["count"] = json!(0);
+    starting["status"] = json!("STARTING");
+    let refused = ScriptedTransport::new().then(Reply::lost()).reply(409, CONFLICT).reply(200, bare.to_string());
+    let later = ScriptedTransport::new()
+        .reply(200, starting.to_string())
+        .reply(500, problem(500, "x", "busy"))
+        .reply(200, starting.to_string())
+        .reply(200, bare.to_string());
+    for cloud in [refused, later] {
+        let cloud = cloud.reply(200, stopped().to_string());
+        let rig = account(&cloud);
+        let error = rig.runpod.start(&context(), &id()).await.unwrap_err();
+        assert_eq!((error.kind(), error.effect()), (ErrorKind::NoCapacity, Effect::Rejected), "{error}");
+        assert!(rig.sent().trim_end().ends_with(r#"{"action":"stop"}"#), "{}", rig.sent());
+    }
+}
+
+/// A pod that takes its time is not waited for: it is watched by whoever wants it.
+#[tokio::test(start_paused = true)]
+async fn a_start_returns_although_the_pod_does_not_run_yet() {
+    let mut starting = created();
+    starting["status"] = json!("STARTING");
+    let slow = (0..40).fold(ScriptedTransport::new(), |cloud, _| cloud.reply(200, starting.to_string()));
+    let rig = account(&slow);
+    let began = stopwatch();
+    rig.runpod.start(&context(), &id()).await.unwrap();
+    assert!((9..=11).contains(&began.elapsed().as_secs()), "{:?}", began.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn trap_18_a_pod_that_runs_without_its_gpu_has_failed() {
+    let mut bare = running();
+    bare["gpu"]["count"] = json!(0);
+    let rig = account(&ScriptedTransport::new().reply(200, bare.to_string()));
+    let compute = rig.runpod.get(&context(), &id()).await.unwrap();
+    assert_eq!((compute.status, compute.gpu_count), (ComputeStatus::Failed, 0));
+    assert!(compute.cost_per_hour.is_some() && compute.ports.iter().all(|port| port.url.is_none()));
 }
 
 #[tokio::test(start_paused = true)]

@@ -13,7 +13,7 @@ use crate::context::Context;
 /// Make a network volume; it bills until it is deleted.
 ///
 /// The rental is recorded before the cloud hears of it, so that nothing is forgotten, whatever happens in between. When
-/// the cloud's answer is lost, `atlas reap` finds out what became of it; a volume that is there is kept.
+/// the cloud's answer is lost, the volume is looked for; one that is not seen in time `atlas reap` finds, and it is kept.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Create {

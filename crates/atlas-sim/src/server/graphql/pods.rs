@@ -9,7 +9,7 @@ use crate::faults::Fault;
 use crate::model::{Machine, Phase};
 use crate::server::app::{Timing, World};
 use crate::server::catalog::{self, dollars};
-use crate::server::pods::{Hardware, Mounts, NetworkMount, PersistentMount, env_of, runtime_ports};
+use crate::server::pods::{Mounts, NetworkMount, PersistentMount, env_of, runtime_ports};
 use crate::server::reply::Problem;
 use crate::server::v2::{self, CpuWish, Draft, GpuWish};
 use crate::server::visit::Visit;
@@ -60,10 +60,6 @@ pub(super) fn shown(world: &World, machine: &Machine, visit: &Visit, timing: &Ti
     let mount = pod.mounts.persistent.as_ref();
     let network = pod.mounts.network.as_ref().and_then(|mounts| mounts.first());
     let cost = if desired == "RUNNING" { machine.price.as_micros() } else { 0 };
-    let gpus = match &pod.hardware {
-        Hardware::Gpu { count, .. } => *count,
-        Hardware::Cpu { .. } => 0,
-    };
     json!({
         "id": machine.id,
         "name": plan.name,
@@ -75,7 +71,7 @@ pub(super) fn shown(world: &World, machine: &Machine, visit: &Visit, timing: &Ti
         "dockerArgs": pod.command.args,
         "dockerId": null,
         "env": env_of(machine),
-        "gpuCount": gpus,
+        "gpuCount": pod.gpus(now),
         "lastStatusChange": format!("{desired} since {since}"),
         "machineId": format!("m{}", pod.ssh_tail),
         "memoryInGb": memory,
