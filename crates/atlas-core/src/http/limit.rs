@@ -56,15 +56,15 @@ const MANY: usize = 1024;
 /// What is counted together: the calls of one account under one name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Name {
-    /// The key that the calls bring, as its hash; `None` for the account's own.
-    key: Option<String>,
+    /// The hash of the key that the calls bring; `None` where it is the account's own.
+    other_account: Option<String>,
     text: String,
 }
 
 impl Name {
     fn of(request: &Request) -> Self {
-        let key = request.terms.key.as_ref().map(|key| TokenHash::of(key.expose()).to_string());
-        Self { key, text: request.counted_under().to_owned() }
+        let other_account = request.terms.key.as_ref().map(|key| TokenHash::of(key.expose()).to_string());
+        Self { other_account, text: request.counted_under().to_owned() }
     }
 }
 
