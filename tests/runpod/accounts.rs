@@ -89,8 +89,8 @@ async fn each_account_sees_and_ends_what_is_its_own() {
     let place = Place::of(NEVER).await;
     let (ours, theirs) = (spawn(&place.ours).await, spawn(&place.theirs).await);
     assert_eq!(place.open(), [("main".to_owned(), ours.clone()), ("theirs".to_owned(), theirs.clone())]);
-    assert_eq!(ids(&place.ours).await, [ours.clone()]);
-    assert_eq!(ids(&place.theirs).await, [theirs.clone()]);
+    assert_eq!(ids(&place.ours).await, std::slice::from_ref(&ours));
+    assert_eq!(ids(&place.theirs).await, std::slice::from_ref(&theirs));
     assert_ne!(
         place.ours.provider().scope(&CallContext::new()),
         place.theirs.provider().scope(&CallContext::new()),
@@ -155,6 +155,5 @@ async fn an_account_that_used_up_its_calls_slows_down_nobody_else() {
     ids(&place.with_their_key()).await;
     assert_eq!(place.clock.monotonic(), before, "another account, or another key, has its own calls left");
     ids(&place.ours).await;
-    assert!(place.clock.monotonic() - before > Duration::from_secs(50), "its own minute had to pass");
-    assert_eq!(place.clock.monotonic() - before, Duration::from_secs(60));
+    assert_eq!(place.clock.monotonic(), before + Duration::from_mins(1), "its own minute had to pass");
 }

@@ -178,7 +178,7 @@ async fn nobody_but_runpod_can_end_a_job() {
     assert_eq!(receiver.forge(&good, &json!("no job")).await, 400);
     assert_eq!(receiver.handed_on(), []);
     // A forged word of an end that did come brings the end as RunPod tells it, and once.
-    receiver.ground.cloud.advance(Duration::from_secs(600));
+    receiver.ground.cloud.advance(Duration::from_mins(10));
     receiver.answers(5).await;
     assert_eq!(receiver.forge(&good, &body(job.id.as_str())).await, 200);
     let told = receiver.handed_on();

@@ -408,6 +408,7 @@ async fn c13_what_runpod_is_like() {
 async fn trap_17_an_answer_of_the_proxy_is_no_readiness() {
     let rig = account(&ScriptedTransport::new());
     let signs = &rig.runpod.traits().proxy;
+    assert_eq!(signs.statuses, [502, 524], "an answer of 5xx is no readiness anyway; these say whose it is");
     for status in [502, 524] {
         let answer = atlas_core::ProbeAnswer::new(status);
         assert!(!atlas_core::probe::is_ready(&answer, signs, false, true), "{status}");
