@@ -187,9 +187,10 @@ impl Account {
 
     fn unclear(&self, rented: &Rented) -> Error {
         let name = crate::error::excerpt(rented.name.as_deref().unwrap_or_default());
+        let kept = if rented.kind == RentalKind::Volume { "; it is kept until that is asked for again" } else { "" };
         Error::conflict(format!(
             "{} {} is called \"{name}\" now and bears no mark: if the cloud gave its id to somebody else, leave it; \
-             if it is yours, say --foreign to end it",
+             if it is yours, say --foreign to end it{kept}",
             rented.kind, rented.id
         ))
         .with_effect(Effect::NotSent)

@@ -219,7 +219,10 @@ impl Account {
             match step {
                 Ok(true) => return Ok(()),
                 Ok(false) => {}
-                Err(error) if is_final(&error) => return Err(error),
+                Err(error) if is_final(&error) => {
+                    ending.is_kept = is_recorded && self.is_kept(key).await;
+                    return Err(error);
+                }
                 Err(error) => ending.last = Some(error),
             }
             tokio::time::sleep(pause).await;
@@ -243,6 +246,10 @@ impl Account {
         let look = self.look(&mut record, &id).await;
         // What was seen is kept, whatever the cloud said to it.
         let (kept, record) = self.on_disk(move |intents| Ok((intents.observed(&record), record))).await?;
+        if look.as_ref().is_err_and(|error| takes_back(&record, error)) {
+            let taken_back = self.on_disk(move |intents| intents.keep(key)).await;
+            taken_back.map_err(|error| error.context("its end was refused, and that cannot be recorded"))?;
+        }
         match look? {
             Look::Gone => {
                 let closed = self.on_disk(move |intents| intents.close(&record, Proof::Gone)).await?;
@@ -252,6 +259,12 @@ impl Account {
             Look::NotYet => kept?,
         }
         Ok(false)
+    }
+
+    /// Whether its ending was taken back. A record that cannot be read just now tells of none.
+    async fn is_kept(&self, key: RecordKey) -> bool {
+        let record = self.on_disk(move |intents| intents.get(key)).await;
+        matches!(record, Ok(Some(IntentRecord { phase: IntentPhase::Bound { .. }, .. })))
     }
 
     /// Says of an ending that failed, or that nobody waits for any more, what becomes of the machine.
@@ -269,6 +282,7 @@ impl Account {
             None => "and nothing is recorded of it: ask again".to_owned(),
         };
         match ended {
+            Ok(Err(error)) if ending.is_kept => Err(error),
             Ok(Err(error)) if ending.recorded.is_some() => {
                 Err(error.context(format!("{kind} {id} is not proven gone, {carried_on}")))
             }
@@ -299,8 +313,19 @@ fn ends(kind: RentalKind) -> &'static str {
 struct Ending {
     /// Whether it is written down that the machine is to go; `None` before it was tried.
     recorded: Option<Result<()>>,
+    /// Whether it was refused and taken back.
+    is_kept: bool,
     /// What went wrong last, where it may pass.
     last: Option<Error>,
+}
+
+/// Whether this refusal takes an ending back: of a volume that bears another name now. Who asked is told that it is not
+/// deleted, and whoever renames it uses it: when it has its name again, a word from before would end what is on it.
+fn takes_back(record: &IntentRecord, error: &Error) -> bool {
+    record.intent.kind == RentalKind::Volume
+        && record.unclear
+        && error.kind() == ErrorKind::Conflict
+        && error.effect() == Effect::NotSent
 }
 
 /// Whether asking again is of no use until somebody has done something about it.

@@ -202,6 +202,11 @@ impl FileIntents {
         Ok(first)
     }
 
+    /// Takes back an ending that was refused; from now on others know of it as kept.
+    pub fn keep(&self, key: impl Into<RecordKey>) -> Result<()> {
+        self.change(key, IntentRecord::keep)
+    }
+
     /// Begins the ending of a machine whose record had been closed too early.
     pub fn reopen(&self, key: impl Into<RecordKey>, compute: &ComputeId, why: &str) -> Result<()> {
         let since = self.clock.now();

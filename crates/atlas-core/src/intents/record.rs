@@ -300,6 +300,14 @@ impl IntentRecord {
         }
     }
 
+    /// Its ending was refused, and is no word any more: it is kept until somebody asks again.
+    pub(super) fn keep(&mut self) {
+        if let IntentPhase::Releasing { compute, .. } = &self.phase {
+            self.phase = IntentPhase::Bound { compute: compute.clone() };
+            self.receipt = None;
+        }
+    }
+
     /// The cloud moved the machine to another id, or shows again what seemed to be gone.
     pub(super) fn follow(&mut self, compute: &ComputeId, at: Timestamp) {
         match &mut self.phase {

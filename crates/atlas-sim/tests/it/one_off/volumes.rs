@@ -465,6 +465,59 @@ async fn o6_a_renamed_volume_is_not_ended_when_a_listing_misses_it() {
     assert!(bench.volumes().is_empty(), "an operator's word ends it");
 }
 
+/// Whoever asked was told that it is not deleted, and may fill it since: a refused ending is no word any more.
+#[tokio::test(start_paused = true)]
+async fn o6_a_volume_whose_end_was_refused_is_kept_when_it_has_its_name_again() {
+    for waits in [true, false] {
+        for was_sent in [false, true] {
+            let bench = bench(|cloud| cloud.gone(TEN_APART));
+            let volume = bench.make().await;
+            let id = ComputeId::new(volume.id.as_str());
+            if was_sent {
+                bench.inject(Operation::DeleteVolume, Fault::Ignores);
+                bench.account.delete_volume_soon(&volume.id, Permission::ordinary()).await.unwrap();
+            }
+            let sent = bench.cloud.count(Operation::DeleteVolume);
+            bench.cloud.rename_volume(&volume.id, "weights").unwrap();
+            let refused = if waits {
+                bench.account.delete_volume(&volume.id).await.unwrap_err()
+            } else {
+                bench.account.delete_volume_soon(&volume.id, Permission::ordinary()).await.unwrap_err()
+            };
+            assert!(refused.to_string().contains("is kept until that is asked for again"), "{refused}");
+            assert!(!refused.to_string().contains("atlas reap"), "{refused}");
+            assert!(is_of(&found(bench.settle().await), &volume.id), "it is shown");
+            bench.cloud.rename_volume(&volume.id, volume.name.as_deref().unwrap()).unwrap();
+            for _ in 0..5 {
+                assert!(is_of(&found(bench.settle().await), &volume.id));
+                pass(60).await;
+            }
+            assert_eq!(bench.cloud.count(Operation::DeleteVolume), sent, "no reap ends it, waits: {waits}");
+            assert!(is_bound(&bench.phase().await, &id));
+            bench.account.delete_volume(&volume.id).await.unwrap();
+            assert!(bench.volumes().is_empty(), "asked for again, it is ended");
+        }
+    }
+}
+
+/// An ending that only failed goes on, and so does one of a volume that was renamed before.
+#[tokio::test(start_paused = true)]
+async fn p15_a_volumes_end_that_a_cloud_failed_is_not_taken_back() {
+    let bench = bench(|cloud| cloud.gone(TEN_APART));
+    let volume = bench.make().await;
+    bench.cloud.rename_volume(&volume.id, "weights").unwrap();
+    assert!(is_of(&found(bench.settle().await), &volume.id));
+    bench.cloud.rename_volume(&volume.id, volume.name.as_deref().unwrap()).unwrap();
+    bench.inject(Operation::ListVolumes, Fault::Errs);
+    bench.account.delete_volume_soon(&volume.id, Permission::ordinary()).await.unwrap_err();
+    assert!(is_releasing(&bench.phase().await));
+    for _ in 0..6 {
+        bench.reap().await;
+        pass(11).await;
+    }
+    assert!(bench.volumes().is_empty() && is_closed(&bench.phase().await));
+}
+
 /// History 6: an hour in which its cloud does not show it.
 #[tokio::test(start_paused = true)]
 async fn a_volume_that_its_cloud_loses_sight_of_is_not_swept_when_it_returns() {
