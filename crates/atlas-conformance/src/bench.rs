@@ -257,6 +257,13 @@ impl<'h> Bench<'h> {
         }
     }
 
+    /// Gives up on the case where this trouble cannot be had: asked first where something is rented before it is needed.
+    pub fn needs(&self, trouble: Trouble) -> Result<(), Broken> {
+        self.inject(trouble)?;
+        self.harness.heal();
+        Ok(())
+    }
+
     /// Does something that must be refused before anything is sent: the error, proven by its effect, and by the count of
     /// requests where there is one.
     pub async fn refused<T>(&self, what: &str, call: impl Future<Output = Result<T>>) -> Result<Error, Broken> {

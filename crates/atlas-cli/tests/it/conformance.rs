@@ -9,29 +9,43 @@ use tokio::runtime::Runtime;
 
 use crate::home::Home;
 
-/// What nobody can prove from outside: the cloud would have to fail.
-const NEEDS_TROUBLE: [&str; 12] = [
+/// What nobody can prove from outside: the cloud would have to fail, or somebody to ask the machine itself.
+const NEEDS_TROUBLE: [&str; 24] = [
+    "life/start-same-keys",
+    "life/logs-hold",
     "listing/several-pages",
+    "listing/whole-or-error",
+    "rented/whole-or-error",
     "mark/found-after-lost-answer",
     "mark/lost-answer-not-repeated",
     "mark/found-all",
+    "mark/found-or-error",
+    "capability/symmetric-ports-work",
+    "capability/global-networking-works",
     "trouble/never-arrived",
     "trouble/no-capacity",
     "trouble/leftover",
+    "trouble/altered-mark",
     "trouble/key-unknown",
     "trouble/unknown-status",
     "patience/timeout",
     "volume/lost-answer",
     "job/lost-answer",
+    "job/stream-survives",
+    "job/webhook",
+    "volume/whole-or-error",
+    "rented/endpoint-ends",
 ];
 
 /// What is proven where the command is told of a volume, a job and options.
-const NEEDS_WORDS: [&str; 13] = [
+const NEEDS_WORDS: [&str; 16] = [
+    "rented/volume-ends",
     "refusal/forbidden-options",
     "refusal/options-reach-the-cloud",
     "volume/life",
     "volume/found",
     "volume/not-after",
+    "volume/nonsense",
     "volume/grows",
     "volume/delete-repeats",
     "job/ends",
@@ -39,6 +53,7 @@ const NEEDS_WORDS: [&str; 13] = [
     "job/sync-timeout",
     "job/cancel",
     "job/stream",
+    "job/cancel-over",
     "job/unknown",
 ];
 
@@ -162,7 +177,7 @@ fn told_of_an_endpoint_a_region_and_options_it_proves_all_that_needs_no_trouble(
     let options = ["--gpu", "l4", "--opt", r#"gpu={"count":2}"#, "--opt-shown", "/gpu"];
     let forbidden = ["--forbidden-opt", r#"name="another""#, "--forbidden-opt", r#"env={"ATLAS_MARK":"x"}"#];
     let mut proven = Vec::new();
-    for only in ["job/", "volume/", "refusal/"] {
+    for only in ["job/", "volume/", "refusal/", "rented/"] {
         let words = ["conformance", "--provider", "runpod", "--only", only, "--json"];
         let report = home.good(&[&words[..], &means, &options, &forbidden].concat()).json();
         assert_eq!(report["left"], Value::Array(Vec::new()), "{report}");
@@ -172,12 +187,12 @@ fn told_of_an_endpoint_a_region_and_options_it_proves_all_that_needs_no_trouble(
     for case in NEEDS_WORDS {
         assert!(proven.iter().any(|proven| proven == case), "{case} was not proven: {proven:?}");
     }
-    assert_eq!(cloud.jobs().len(), 5, "each case about jobs had its own");
+    assert_eq!(cloud.jobs().len(), 6, "each case about jobs had its own");
     // The worker that they had goes by itself.
     cloud.advance(Duration::from_mins(1));
     let ledger = cloud.ledger();
     let volumes = ledger.rents.iter().filter(|rent| rent.kind == RentKind::Volume).count();
-    assert_eq!((volumes, ledger.open().count()), (4, 0), "{ledger:?}");
+    assert_eq!((volumes, ledger.open().count()), (5, 0), "{ledger:?}");
     runtime.block_on(cloud.shutdown());
 }
 

@@ -149,8 +149,10 @@ async fn stream(bench: &Bench<'_>) -> Verdict {
 }
 
 async fn stream_survives(bench: &Bench<'_>) -> Verdict {
-    let job = bench.provider().run_job(&bench.context(), &request(bench)?).await?;
+    let request = request(bench)?;
+    // First, so that no job is run where it cannot be had.
     bench.inject(Trouble::StreamPollFails)?;
+    let job = bench.provider().run_job(&bench.context(), &request).await?;
     streams(bench, &job).await
 }
 

@@ -177,6 +177,7 @@ pub(super) async fn whole_or_error<F: Future<Output = atlas_core::Result<Vec<Str
 }
 
 async fn whole(bench: &Bench<'_>) -> Verdict {
+    bench.needs(Trouble::ListingsFail)?;
     let made = several(bench).await?;
     let all: Vec<_> = made.iter().map(|(compute, _)| compute.id.to_string()).collect();
     bench.inject(Trouble::ListingsFail)?;

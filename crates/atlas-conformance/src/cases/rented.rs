@@ -100,6 +100,7 @@ async fn unknown_ends(bench: &Bench<'_>) -> Verdict {
 }
 
 async fn whole(bench: &Bench<'_>) -> Verdict {
+    bench.needs(Trouble::ListingsFail)?;
     several(bench).await?;
     if bench.harness().volume().is_some() && bench.provider().traits().has(Capability::NetworkVolumes) {
         volume::made(bench).await?;

@@ -170,6 +170,7 @@ async fn nonsense(bench: &Bench<'_>) -> Verdict {
 }
 
 async fn whole(bench: &Bench<'_>) -> Verdict {
+    bench.needs(Trouble::ListingsFail)?;
     let (volume, _) = made(bench).await?;
     bench.inject(Trouble::ListingsFail)?;
     let context = bench.context().with_retries(0);

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use atlas_conformance::{CASES, Options, run};
-use atlas_core::Money;
+use atlas_conformance::{CASES, Needs, Options, run};
+use atlas_core::{Capability, Money};
 use atlas_sim::Mock;
 
 use crate::broken::{Defect, MUTANTS, Mutant, NEVER_ALONE, remembering};
@@ -94,4 +94,16 @@ async fn a_machine_that_is_shown_late_is_not_left_by_a_case_that_failed() {
     let report = run(&NoMeans(&harness), &Options::default().only("mark/not-after")).await;
     assert_eq!(report.failed(), ["mark/not-after"], "{report}");
     assert!(report.left.is_empty() && harness.cloud.live().is_empty(), "{report}");
+}
+
+/// Rule C2, for each flag: one case for what declares it, one for what does not.
+#[test]
+fn each_capability_is_held_both_ways() {
+    for capability in Capability::ALL {
+        let held = |needs: Needs| CASES.iter().any(|case| case.needs == needs);
+        assert!(held(Needs::With(capability)), "no case proves that a declared {capability} works");
+        // Without a proxy an http port is no less an http port: there is nothing to refuse.
+        let is_refusable = capability != Capability::HttpProxy;
+        assert_eq!(held(Needs::Without(capability)), is_refusable, "whether an undeclared {capability} is refused");
+    }
 }
