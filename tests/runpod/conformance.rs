@@ -121,7 +121,6 @@ impl Harness for RunPodHarness {
             }
             // Of each candidate: RunPod's provider tries another cloud when the first has none.
             Trouble::NoCapacity => Rule::on(Operation::Spawn, Fault::CapacityGone).always(),
-            Trouble::AltersMark => Rule::on(Operation::Spawn, Fault::AltersName),
             Trouble::StreamPollFails => Rule::on(Operation::StreamJob, Fault::Errs),
             Trouble::ListingsFail => {
                 self.ground.cloud.inject(Rule::on(Operation::ListVolumes, Fault::Errs).always());
@@ -130,7 +129,7 @@ impl Harness for RunPodHarness {
             }
             Trouble::MakesTwo => Rule::on(Operation::Spawn, Fault::Duplicates),
             // RunPod has no documented error that names a pod; one that comes back altered is known by its id.
-            Trouble::LeavesLeftover => Rule::on(Operation::Spawn, Fault::AltersName),
+            Trouble::AltersMark | Trouble::LeavesLeftover => Rule::on(Operation::Spawn, Fault::AltersName),
             Trouble::ReadNeverAnswered => Rule::on(Operation::Get, Fault::NeverAnswers),
             Trouble::KeyUnknown => Rule::on(Operation::Get, Fault::Unauthorized),
             Trouble::UnknownStatus => {

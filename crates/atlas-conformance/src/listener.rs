@@ -88,6 +88,9 @@ mod tests {
 
     use super::*;
 
+    /// Tells something to whoever listens.
+    type Tells = Box<dyn FnOnce()>;
+
     fn told(what: impl FnOnce()) -> Vec<String> {
         let listener = Listener::new(vec!["s3cret".to_owned()]);
         tracing::subscriber::with_default(listener.clone(), what);
@@ -97,7 +100,7 @@ mod tests {
     #[test]
     fn a_secret_is_heard_in_messages_fields_spans_and_errors_at_every_level() {
         let error = std::io::Error::other("the key s3cret is wrong");
-        let places: [(&str, Box<dyn FnOnce()>); 6] = [
+        let places: [(&str, Tells); 6] = [
             ("a message", Box::new(|| tracing::trace!("the key is s3cret"))),
             ("a text", Box::new(|| tracing::info!(key = "s3cret", "asked"))),
             ("a debug", Box::new(|| tracing::debug!(key = ?Some("s3cret"), "asked"))),

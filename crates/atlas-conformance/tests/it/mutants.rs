@@ -26,6 +26,7 @@ async fn exactly_the_broken_promise_is_found_in_the_last_third() {
 
 async fn exactly_the_broken_promise_is_found(third: usize) {
     let mut wrong = Vec::new();
+    let options = Options::default().spend_limit(Money::parse("1000").expect("it is a number"));
     for Mutant { defect, fails, lacks, .. } in
         MUTANTS.chunks(MUTANTS.len().div_ceil(3)).nth(third).expect("one of three")
     {
@@ -35,7 +36,7 @@ async fn exactly_the_broken_promise_is_found(third: usize) {
         };
         let mut harness = MockHarness::new(builder.key(KEY));
         harness.breaks(*defect);
-        let report = run(&harness, &Options::default().spend_limit(Money::parse("1000").unwrap())).await;
+        let report = run(&harness, &options).await;
         if report.failed() != *fails {
             wrong.push(format!("{defect:?}: wanted {fails:?}, found {:?}\n{report}", report.failed()));
         }

@@ -125,10 +125,10 @@ pub(super) async fn start(broken: &Broken, context: &CallContext, id: &ComputeId
     Ok(())
 }
 
-pub(super) fn logs(broken: &Broken, context: &CallContext, id: &ComputeId, options: &LogOptions) -> Result<LogStream> {
+pub(super) fn logs(broken: &Broken, context: &CallContext, id: &ComputeId, options: LogOptions) -> Result<LogStream> {
     match broken.defect {
         Defect::LacksDeclaredLogs => Err(broken.unsupported("logs", Capability::Logs)),
         Defect::HasUndeclaredLogs | Defect::LogsNothing => Ok(Box::pin(futures_util::stream::empty())),
-        _ => broken.inner.logs(context, id, options),
+        _ => broken.inner.logs(context, id, &options),
     }
 }

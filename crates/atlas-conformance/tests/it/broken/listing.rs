@@ -30,7 +30,9 @@ pub(super) async fn list(broken: &Broken, context: &CallContext, filter: &Comput
         Defect::TellsNoAge => listed.iter_mut().for_each(|compute| compute.created_at = None),
         Defect::ListsAnotherAccount => {
             let other = ProviderId::parse("another")?;
-            listed.iter_mut().for_each(|compute| compute.provider = other.clone());
+            for compute in &mut listed {
+                compute.provider = other.clone();
+            }
         }
         Defect::ListsWithoutStopped => listed.retain(|compute| compute.status != ComputeStatus::Stopped),
         Defect::ListsOtherwise => listed.iter_mut().for_each(|compute| compute.cost_per_hour = Some(Money::ZERO)),
@@ -92,7 +94,9 @@ pub(super) async fn rented(broken: &Broken, context: &CallContext, kind: RentalK
             }
         }
         (Defect::ListsEndpointsAsVolumes, RentalKind::Endpoint) => {
-            listed.iter_mut().for_each(|rented| rented.kind = RentalKind::Volume);
+            for rented in &mut listed {
+                rented.kind = RentalKind::Volume;
+            }
         }
         (Defect::ForgetsMarkOfAnsweredVolumes, RentalKind::Volume) => {
             let memory = broken.memory();
@@ -114,9 +118,13 @@ pub(super) async fn end(broken: &Broken, context: &CallContext, kind: RentalKind
     match (broken.defect, kind) {
         (Defect::EndsNothing, _) => Ok(()),
         (Defect::NeverEnds, _) => std::future::pending().await,
-        (Defect::EndsRentedMachinesOnce, RentalKind::Machine) if is_gone(broken, kind, id).await => Err(gone()),
-        (Defect::EndsRentedVolumesOnce, RentalKind::Volume) if is_gone(broken, kind, id).await => Err(gone()),
-        (Defect::EndsEndpointsOnce, RentalKind::Endpoint) if is_gone(broken, kind, id).await => Err(gone()),
+        (Defect::EndsRentedMachinesOnce, RentalKind::Machine)
+        | (Defect::EndsRentedVolumesOnce, RentalKind::Volume)
+        | (Defect::EndsEndpointsOnce, RentalKind::Endpoint)
+            if is_gone(broken, kind, id).await =>
+        {
+            Err(gone())
+        }
         (Defect::FailsToEndUnknownEndpoints, RentalKind::Endpoint) if *id == nobody() => Err(gone()),
         _ => broken.inner.end_rented(context, kind, id).await,
     }

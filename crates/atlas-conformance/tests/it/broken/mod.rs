@@ -176,7 +176,7 @@ impl Provider for Broken {
     }
 
     fn logs(&self, context: &CallContext, id: &ComputeId, options: &LogOptions) -> Result<LogStream> {
-        life::logs(self, context, id, options)
+        life::logs(self, context, id, *options)
     }
 
     async fn list_gpu_types(&self, context: &CallContext) -> Result<Vec<GpuType>> {
