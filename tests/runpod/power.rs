@@ -59,7 +59,9 @@ async fn trap_18_a_pod_that_starts_without_a_gpu_is_stopped_again_however_that_s
     {
         let bench = Bench::new().await;
         bench.inject(BARE);
-        faults.iter().for_each(|fault| bench.inject(fault.clone()));
+        for fault in &faults {
+            bench.inject(fault.clone());
+        }
         let error = bench.account.start(&bench.id, WAIT).await.unwrap_err();
         assert_eq!((error.kind(), error.effect()), (ErrorKind::NoCapacity, Effect::Rejected), "{faults:?}: {error}");
         assert!(error.message().contains("without a GPU"), "{error}");

@@ -57,7 +57,9 @@ async fn p15_what_lands_or_appears_after_the_first_look_is_handed_out() {
     for faults in [vec![Fault::LandsLate(seconds(9))], vec![Fault::AppearsLate(seconds(9)), Fault::LosesAnswer]] {
         let bench = slow();
         let begun = bench.cloud.now();
-        faults.into_iter().for_each(|fault| bench.inject(Operation::Spawn, fault));
+        for fault in faults {
+            bench.inject(Operation::Spawn, fault);
+        }
         let spawned = bench.spawn().await;
         let after = bench.cloud.now().since(begun);
         assert!((seconds(9)..=seconds(13)).contains(&after), "{after:?}");
@@ -366,7 +368,9 @@ async fn c8_a_volume_whose_answer_was_lost_is_handed_out() {
         vec![Fault::AppearsLate(seconds(9)), Fault::Garbles],
     ] {
         let bench = slow();
-        faults.iter().for_each(|fault| bench.inject(Operation::CreateVolume, fault.clone()));
+        for fault in &faults {
+            bench.inject(Operation::CreateVolume, fault.clone());
+        }
         let volume = bench.account.create_volume(asked()).await.unwrap();
         assert_eq!(bench.account.list_volumes().await.unwrap(), std::slice::from_ref(&volume), "{faults:?}");
         assert!(is_bound(&bench.phase().await, &ComputeId::new(volume.id.as_str())));
