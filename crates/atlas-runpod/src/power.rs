@@ -13,8 +13,8 @@ use crate::translate::pod::status;
 /// How long a pod that was told to start may take until it shows what it came up with.
 const SHOWS: Duration = Duration::from_secs(10);
 
-/// How often it is looked at meanwhile.
-const LOOKS_EVERY: Duration = Duration::from_millis(500);
+/// The first pause between two looks at it; each further one is twice as long.
+const PAUSE: Duration = Duration::from_millis(500);
 
 /// How long the stop of a pod that came up without a GPU may take at least.
 const STOPS: Duration = Duration::from_secs(30);
@@ -60,6 +60,7 @@ impl RunPod {
     /// Whether a pod that was told to start has its GPUs, by reads until it runs; what is not seen in time is believed.
     async fn has_its_gpus(&self, context: &CallContext, id: &ComputeId, mut pod: Value) -> bool {
         let deadline = Deadline::of(self.clock(), context).within(SHOWS);
+        let mut pause = PAUSE;
         loop {
             if has_no_gpu(&pod) {
                 return false;
@@ -67,7 +68,8 @@ impl RunPod {
             if status_of(&pod) == ComputeStatus::Running {
                 return true;
             }
-            tokio::time::sleep(LOOKS_EVERY).await;
+            tokio::time::sleep(pause.min(deadline.left().unwrap_or(pause))).await;
+            pause *= 2;
             let Ok(context) = deadline.context() else { return true };
             match self.api().get_pod(&context, "start", id.as_str()).await {
                 Ok(read) => pod = read,

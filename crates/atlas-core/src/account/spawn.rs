@@ -61,22 +61,13 @@ impl Account {
         };
         match handed_out {
             Ok(()) => {
-                self.end_twins(&intent, &twins).await;
+                self.end_twins(&intent, &spawned.compute.id, &twins).await;
                 Ok(spawned)
             }
             Err(error) => {
                 let all: Vec<_> = std::iter::once(spawned.compute.id).chain(twins).collect();
                 Err(self.undo(&intent, &all, named(error)).await)
             }
-        }
-    }
-
-    /// Ends what else a create made, of which nobody was told (rule P3). One that will not go is recorded as being ended,
-    /// is told by `reap`, and is no reason to lose the machine that is handed out.
-    async fn end_twins(&self, intent: &Intent, twins: &[ComputeId]) {
-        if !twins.is_empty() {
-            let why = Error::unknown("its cloud made several machines of one create, and the oldest is kept");
-            let _ = self.undo(intent, twins, why).await;
         }
     }
 

@@ -57,6 +57,33 @@ impl Account {
         }
     }
 
+    /// Ends what else a create made beside `kept`, of which nobody was told (rule P3). One that will not go is recorded as
+    /// being ended, is told by `reap`, and is no reason to lose the machine that is handed out.
+    ///
+    /// Where machines move, a late listing may show one under its old id and its new one: then none is ended unless the one
+    /// that is kept stands by a read of its own. What is left alone so is told as any plain machine.
+    pub(super) async fn end_twins(&self, intent: &Intent, kept: &ComputeId, twins: &[ComputeId]) {
+        if twins.is_empty() || (self.provider.traits().migrates && !self.stands(intent, kept).await) {
+            return;
+        }
+        let why = Error::unknown("its cloud made several machines of one create, and the oldest is kept");
+        let _ = self.undo(intent, twins, why).await;
+    }
+
+    /// Whether a read by this id shows that it lives, within a moment.
+    async fn stands(&self, intent: &Intent, id: &ComputeId) -> bool {
+        let reading = async {
+            loop {
+                match self.read(intent.kind, id).await {
+                    Ok(rented) => return rented.bears(intent.token()) && !rented.is_gone(),
+                    // It may only be new, or hard to reach just now.
+                    Err(_) => tokio::time::sleep(PAUSES.0).await,
+                }
+            }
+        };
+        tokio::time::timeout(LONGEST, reading).await.unwrap_or(false)
+    }
+
     /// How long to look: as long as the cloud may need to show it, within bounds and within what is left of the call.
     fn time_to_look(&self, intent: &Intent) -> Duration {
         let window = self.provider.traits().settle_window.clamp(SHORTEST, LONGEST);

@@ -1,10 +1,15 @@
 //! A create whose answer is lost: looked for while its sender still has the keys (rules C8, P2, P3, P15; histories 1, 3, 15).
 
 use std::future::Future;
+use std::sync::Mutex;
 use std::task::{Context, Waker};
 
+use async_trait::async_trait;
 use atlas_auth::PRESHARED_KEY_ENV;
-use atlas_core::{CallContext, Effect, EndpointId, ErrorKind, Proof, Rentable, RentalKind, VolumeRequest};
+use atlas_core::{
+    CallContext, Effect, EndpointId, ErrorKind, Proof, ProviderId, Rentable, RentalKind, Scope, SpawnOrder, Traits,
+    VolumeRequest,
+};
 use atlas_sim::EndpointSpec;
 
 use super::*;
@@ -52,7 +57,9 @@ async fn p15_what_lands_or_appears_after_the_first_look_is_handed_out() {
     for faults in [vec![Fault::LandsLate(seconds(9))], vec![Fault::AppearsLate(seconds(9)), Fault::LosesAnswer]] {
         let bench = slow();
         let begun = bench.cloud.now();
-        faults.into_iter().for_each(|fault| bench.inject(Operation::Spawn, fault));
+        for fault in faults {
+            bench.inject(Operation::Spawn, fault);
+        }
         let spawned = bench.spawn().await;
         let after = bench.cloud.now().since(begun);
         assert!((seconds(9)..=seconds(13)).contains(&after), "{after:?}");
@@ -133,6 +140,71 @@ async fn p3_a_twin_that_will_not_go_costs_nobody_the_machine_and_is_carried_on()
         bench.reap().await;
         pass(60).await;
     }
+    assert_in_hand(&bench, &spawned).await;
+}
+
+/// A cloud that has moved the machine, and whose listing shows it under its old id as well.
+#[derive(Debug)]
+struct ShowsBoth {
+    cloud: Mock,
+    old: Mutex<Option<Compute>>,
+}
+
+#[async_trait]
+impl Provider for ShowsBoth {
+    fn id(&self) -> &ProviderId {
+        self.cloud.id()
+    }
+
+    fn traits(&self) -> &Traits {
+        self.cloud.traits()
+    }
+
+    fn scope(&self, context: &CallContext) -> Scope {
+        self.cloud.scope(context)
+    }
+
+    async fn spawn(&self, context: &CallContext, order: &SpawnOrder) -> Result<Compute> {
+        let made = self.cloud.spawn(context, order).await?;
+        self.cloud.migrate(&made.id)?;
+        *self.old.lock().unwrap() = Some(made);
+        Err(Error::timeout("the cloud did not answer"))
+    }
+
+    async fn get(&self, context: &CallContext, id: &ComputeId) -> Result<Compute> {
+        self.cloud.get(context, id).await
+    }
+
+    async fn list(&self, context: &CallContext, filter: &ComputeFilter) -> Result<Vec<Compute>> {
+        let mut all = self.cloud.list(context, filter).await?;
+        all.extend(self.old.lock().unwrap().clone().map(|mut old| {
+            // The older of the two.
+            old.created_at = Some(Timestamp::EPOCH);
+            old
+        }));
+        Ok(all)
+    }
+
+    async fn terminate(&self, context: &CallContext, id: &ComputeId) -> Result<()> {
+        self.cloud.terminate(context, id).await
+    }
+}
+
+/// History 6: one machine that stands under two ids is no twin of itself.
+#[tokio::test(start_paused = true)]
+async fn p3_a_machine_that_was_moved_is_not_ended_as_its_own_twin() {
+    let bench = bench(|cloud| cloud.settle_window(Duration::from_mins(2)).migrates(true));
+    let account = bench.over(Arc::new(ShowsBoth { cloud: bench.cloud.clone(), old: Mutex::default() }));
+    account.spawn(request(), Auth::Bearer).await.unwrap();
+    assert_eq!((bench.cloud.live().len(), bench.cloud.count(Operation::Terminate)), (1, 0));
+    // Its record is led to it.
+    let moved = bench.cloud.live();
+    assert_eq!([found(bench.settle().await).id], *moved);
+    // Two that are two are told apart there as well.
+    let bench = self::bench(|cloud| cloud.migrates(true));
+    bench.inject(Operation::Spawn, Fault::Duplicates);
+    bench.inject(Operation::Spawn, Fault::LosesAnswer);
+    let spawned = bench.spawn().await;
     assert_in_hand(&bench, &spawned).await;
 }
 
@@ -296,7 +368,9 @@ async fn c8_a_volume_whose_answer_was_lost_is_handed_out() {
         vec![Fault::AppearsLate(seconds(9)), Fault::Garbles],
     ] {
         let bench = slow();
-        faults.iter().for_each(|fault| bench.inject(Operation::CreateVolume, fault.clone()));
+        for fault in &faults {
+            bench.inject(Operation::CreateVolume, fault.clone());
+        }
         let volume = bench.account.create_volume(asked()).await.unwrap();
         assert_eq!(bench.account.list_volumes().await.unwrap(), std::slice::from_ref(&volume), "{faults:?}");
         assert!(is_bound(&bench.phase().await, &ComputeId::new(volume.id.as_str())));
@@ -333,7 +407,7 @@ async fn c8_an_endpoint_whose_answer_was_lost_is_handed_out_where_its_maker_can_
     let (cloud, account) = (&bench.cloud, &bench.account);
     // Another one stands beside it.
     cloud.add_endpoint(EndpointSpec::new("work")).unwrap();
-    let made = std::sync::Mutex::new(None::<EndpointId>);
+    let made = Mutex::new(None::<EndpointId>);
     let create = |_, order: atlas_core::RentalOrder<()>| {
         *made.lock().unwrap() = Some(cloud.add_endpoint(EndpointSpec::new(order.name())).unwrap());
         async { Err(Error::timeout("no answer")) }
