@@ -14,11 +14,7 @@ const VOLUME: &[&str] = &["volume", "create", "--region", "EU-RO-1", "--size-gb"
 pub(crate) fn hasty() -> (Home, Cloud) {
     let (home, cloud) = (Home::new(), Cloud::new());
     cloud.lead(&home);
-<<<<<<< HEAD
     let written = std::fs::read_to_string(home.path().join("atlas.yaml")).expect("the configuration is there");
-=======
-    let written = std::fs::read_to_string(home.path().join("atlas.yaml")).expect("it was just written");
->>>>>>> life
     home.configure(&format!("{}\n    settle_window: 1s\n", written.trim_end()));
     (home, cloud)
 }
