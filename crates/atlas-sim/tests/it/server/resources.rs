@@ -3,7 +3,7 @@
 use http::Method;
 use serde_json::{Value, json};
 
-use super::client::{Cloud, pod, pod_with};
+use super::client::{Cloud, pod_with};
 
 #[tokio::test]
 async fn a_template_lends_what_the_body_does_not_say() {
