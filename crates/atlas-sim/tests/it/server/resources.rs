@@ -3,7 +3,7 @@
 use http::Method;
 use serde_json::{Value, json};
 
-use super::client::{Cloud, pod, pod_with};
+use super::client::{Cloud, pod_with};
 
 #[tokio::test]
 async fn a_template_lends_what_the_body_does_not_say() {
@@ -176,11 +176,14 @@ async fn secrets_are_named_once_and_never_shown() {
 #[tokio::test]
 async fn accounts_do_not_see_each_other() {
     let mut cloud = Cloud::start().await;
-    let id = cloud.rent(&pod()).await;
+    let registry = json!({ "name": "r", "username": "u", "password": "p" });
+    let registry = cloud.post("/v2/registries", &registry).await.json()["id"].as_str().unwrap().to_owned();
+    let id = cloud.rent(&pod_with(&json!({ "registry": registry }))).await;
     cloud.running.add_key("rpa_other", "other", atlas_sim::server::Reach::All);
     cloud.key = "rpa_other".to_owned();
     cloud.get(&format!("/v2/pods/{id}")).await.problem(404);
     cloud.delete(&format!("/v2/pods/{id}")).await.problem(404);
+    assert_eq!(cloud.delete(&format!("/v2/registries/{registry}")).await.problem(404), "registry not found");
     assert_eq!(cloud.get("/v2/pods").await.json()["pods"], json!([]));
     assert_eq!(cloud.running.ledger().open().count(), 1);
 }
