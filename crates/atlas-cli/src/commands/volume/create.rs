@@ -93,7 +93,7 @@ async fn make(context: &Context, account: &Account, request: VolumeRequest) -> R
 }
 
 /// What to do about a create of which nobody knows whether it made something.
-const MAY_EXIST: &str = "a volume may exist, and bill: `atlas reap` finds out; creating it again may make a second one";
+const MAY_EXIST: &str = "a volume may exist, and bill: `atlas reap` finds out; to ask again may make another one";
 
 /// A create that failed. Whether a volume may exist all the same is what matters most about it.
 fn failed(error: Error) -> Failure {
