@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::cloud::{Cloud, Row, refused};
 use crate::home::{Home, Ran, Running, wait_until};
+use crate::unanswered::hasty;
 
 const CREATE: &[&str] = &["endpoint", "create", "--image", "me/worker:1", "--gpu", "l4", "--name", "thumbs", "--json"];
 
@@ -115,9 +116,12 @@ fn standing_workers_are_said_to_bill() {
 /// Rule O1: the process that asked is gone, and so is the cloud's answer. What `reap` binds a person can end.
 #[test]
 fn o1_an_endpoint_whose_create_was_never_answered_is_bound_by_reap_and_can_be_deleted() {
-    let (home, cloud) = ground();
-    cloud.server().inject(Rule::on(Operation::CreateEndpoint, Fault::LosesAnswer));
+    let (home, cloud) = hasty();
+    cloud.server().inject(Rule::on(Operation::CreateEndpoint, Fault::ActsThenErrs));
+    // Else who asked would find it himself.
+    cloud.server().inject(Rule::on(Operation::ListEndpoints, Fault::Errs).always());
     let lost = home.run(&[CREATE, &["--workers-min", "1"]].concat());
+    cloud.server().heal();
     assert_eq!((lost.code, lost.out.as_str()), (1, ""), "{lost:?}");
     assert_eq!(lost.error()["effect"], "unknown", "{lost:?}");
     let says = "an endpoint may exist, and bill: `atlas reap` finds out";
