@@ -1,6 +1,7 @@
 //! What every provider promises, held against RunPod's over sockets: the simulated cloud stands in for the real one, and
 //! its hour moves only when the suite says so.
 
+mod callee;
 mod way;
 
 use std::sync::Arc;
@@ -9,13 +10,17 @@ use std::time::Duration;
 use async_trait::async_trait;
 use atlas_auth::Clock;
 use atlas_conformance::{CASES, Harness, Options, Outcome, Recorder, Report, Trouble, run};
-use atlas_core::{ComputeRequest, ComputeStatus, JobRequest, Money, Provider, VolumeRequest};
-use atlas_runpod::RunPod;
+use atlas_core::{
+    Capability, ComputeId, ComputeRequest, ComputeStatus, EndpointId, HttpProbe, JobId, JobRequest, Money, Probe,
+    Provider, VolumeRequest,
+};
+use atlas_runpod::{PodOptions, RunPod};
 use atlas_sim::server::{Pace, Server, Timing};
 use atlas_sim::{Fault, Operation, Rule};
 use serde_json::{Value, json};
 
 use crate::ground::Ground;
+use callee::Callee;
 use way::Way;
 
 /// Three pods a page: seven span three of them.
@@ -26,6 +31,7 @@ struct RunPodHarness {
     provider: Arc<RunPod>,
     requests: Recorder,
     way: Way,
+    callee: Callee,
 }
 
 impl RunPodHarness {
@@ -34,7 +40,7 @@ impl RunPodHarness {
         let way = Way::to(Arc::clone(&ground.transport), PAGE);
         let requests = Recorder::new(Arc::new(way.clone()));
         let account = ground.account().transport(Arc::new(requests.clone())).clock(ground.cloud.clock());
-        Self { provider: Arc::new(account.build().unwrap()), ground, requests, way }
+        Self { provider: Arc::new(account.build().unwrap()), ground, requests, way, callee: Callee::listen().await }
     }
 }
 
@@ -60,6 +66,41 @@ impl Harness for RunPodHarness {
         Some(self.ground.cloud.jobs().len())
     }
 
+    fn spare_endpoint(&self) -> Option<EndpointId> {
+        Some(EndpointId::new(self.ground.cloud.endpoint_id()))
+    }
+
+    fn webhook(&self) -> Option<String> {
+        Some(self.callee.url())
+    }
+
+    fn called_back(&self, job: &JobId) -> usize {
+        self.callee.heard_of(job)
+    }
+
+    fn probe(&self) -> Option<Arc<dyn Probe>> {
+        Some(Arc::new(HttpProbe::new().unwrap()))
+    }
+
+    async fn writes(&self, id: &ComputeId, words: &str) -> bool {
+        let url = format!("{}/pods/{id}/log", self.ground.cloud.admin_url());
+        let request = http::Request::post(url).header("content-type", "application/json");
+        let request = request.body(json!({ "text": words }).to_string().into()).unwrap();
+        self.ground.cloud.ask(request).await.unwrap().status().is_success()
+    }
+
+    fn in_own_words(&self, capability: Capability) -> Option<(ComputeRequest, &'static str)> {
+        match capability {
+            Capability::SymmetricPorts => Some((self.machine().symmetric_ports(1), "/ports")),
+            Capability::GlobalNetworking => Some((self.machine().global_networking(), "/globalNetworking")),
+            _ => None,
+        }
+    }
+
+    fn secrets(&self) -> Vec<String> {
+        vec![self.ground.cloud.config().api_key]
+    }
+
     async fn reset(&self) {
         self.ground.cloud.reset();
     }
@@ -80,9 +121,15 @@ impl Harness for RunPodHarness {
             }
             // Of each candidate: RunPod's provider tries another cloud when the first has none.
             Trouble::NoCapacity => Rule::on(Operation::Spawn, Fault::CapacityGone).always(),
+            Trouble::StreamPollFails => Rule::on(Operation::StreamJob, Fault::Errs),
+            Trouble::ListingsFail => {
+                self.ground.cloud.inject(Rule::on(Operation::ListVolumes, Fault::Errs).always());
+                self.ground.cloud.inject(Rule::on(Operation::ListEndpoints, Fault::Errs).after(1).always());
+                Rule::on(Operation::List, Fault::Errs).after(1).always()
+            }
             Trouble::MakesTwo => Rule::on(Operation::Spawn, Fault::Duplicates),
             // RunPod has no documented error that names a pod; one that comes back altered is known by its id.
-            Trouble::LeavesLeftover => Rule::on(Operation::Spawn, Fault::AltersName),
+            Trouble::AltersMark | Trouble::LeavesLeftover => Rule::on(Operation::Spawn, Fault::AltersName),
             Trouble::ReadNeverAnswered => Rule::on(Operation::Get, Fault::NeverAnswers),
             Trouble::KeyUnknown => Rule::on(Operation::Get, Fault::Unauthorized),
             Trouble::UnknownStatus => {
@@ -116,18 +163,15 @@ impl Harness for RunPodHarness {
         Some(7)
     }
 
-    fn option(&self) -> Option<(&'static str, Value, &'static str)> {
-        Some(("gpu", json!({ "count": 2 }), "/gpu"))
+    fn option(&self) -> Option<(String, Value, String)> {
+        Some(("gpu".to_owned(), json!({ "count": 2 }), "/gpu".to_owned()))
     }
 
-    fn forbidden_options(&self) -> Vec<(&'static str, Value)> {
+    fn forbidden_options(&self) -> Vec<(String, Value)> {
         let taken = |name: &str| json!({ name: "x" });
-        vec![
-            ("name", json!("another")),
-            ("env", taken("ATLAS_MARK")),
-            ("env", taken("ATLAS_PRESHARED_KEY")),
-            ("env", taken("ATLAS_SIGNING_KEY")),
-        ]
+        let env =
+            ["ATLAS_MARK", "ATLAS_PRESHARED_KEY", "ATLAS_SIGNING_KEY"].map(|name| ("env".to_owned(), taken(name)));
+        [("name".to_owned(), json!("another"))].into_iter().chain(env).collect()
     }
 }
 
@@ -156,6 +200,8 @@ const NOT_APPLICABLE: &[&str] = &[
     "capability/cpu",
     "capability/images",
     "capability/commands",
+    "capability/symmetric-ports",
+    "capability/global-networking",
     "capability/raw-tcp",
     "capability/spot-works",
 ];

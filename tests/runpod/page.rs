@@ -35,6 +35,11 @@ impl Page {
         self.ask(url, key).await.status()
     }
 
+    /// What is answered to whatever anybody sends to an address.
+    pub(crate) async fn post(&self, url: &str, body: String) -> StatusCode {
+        self.client.post(url).body(body).send().await.unwrap().status()
+    }
+
     /// Which pod answers at an endpoint to its key.
     pub(crate) async fn pod_at(&self, at: &Endpoint) -> String {
         let answer = self.ask(at.first_http().unwrap(), Some(at.credentials.expose())).await;

@@ -111,6 +111,11 @@ pub(crate) fn volume_id(text: &str) -> Result<String, String> {
     cloud_id("volume", text).map(str::to_owned)
 }
 
+/// The same of a serverless endpoint.
+pub(crate) fn endpoint_id(text: &str) -> Result<String, String> {
+    cloud_id("endpoint", text).map(str::to_owned)
+}
+
 fn cloud_id<'a>(what: &str, text: &'a str) -> Result<&'a str, String> {
     if text.trim().is_empty() {
         return Err(format!("it is empty, and no {what}'s id is"));
@@ -206,7 +211,7 @@ mod tests {
             [
                 &["demo", "providers", "gpus"][..],
                 &lives,
-                &["job", "volume", "reap", "sim", "conformance", "token", "url"]
+                &["job", "volume", "endpoint", "reap", "sim", "conformance", "token", "url"]
             ]
             .concat()
         );

@@ -54,7 +54,7 @@ impl SecretSource {
 pub(crate) fn options(texts: &[String]) -> Result<Map<String, Value>, Failure> {
     let mut options = Map::new();
     for text in texts {
-        let (name, value) = option_of(text)?;
+        let (name, value) = option_of("--opt", text)?;
         if options.insert(name.clone(), value).is_some() {
             return Err(Failure::usage(format!("--opt {name} is given twice")));
         }
@@ -62,15 +62,16 @@ pub(crate) fn options(texts: &[String]) -> Result<Map<String, Value>, Failure> {
     Ok(options)
 }
 
-fn option_of(text: &str) -> Result<(String, Value), Failure> {
+/// One of them, as the flag was given it.
+pub(crate) fn option_of(flag: &str, text: &str) -> Result<(String, Value), Failure> {
     let (name, value) = text
         .split_once('=')
         .filter(|(name, _)| !name.is_empty())
-        .ok_or_else(|| Failure::usage("--opt takes KEY=JSON, and one of them has no key or no `=`"))?;
+        .ok_or_else(|| Failure::usage(format!("{flag} takes KEY=JSON, and one of them has no key or no `=`")))?;
     // The value may be a secret, so it is not shown.
     let value = serde_json::from_str(value).map_err(|_| {
         Failure::usage(format!(
-            "--opt {name}: what follows `=` is no JSON; a text needs quotes: --opt '{name}=\"text\"'"
+            "{flag} {name}: what follows `=` is no JSON; a text needs quotes: {flag} '{name}=\"text\"'"
         ))
     })?;
     Ok((name.to_owned(), value))
@@ -88,13 +89,17 @@ pub(crate) fn secret_from(path: &Path) -> Result<Secret, Failure> {
     Ok(without_newline(&text(path)?))
 }
 
-/// The text of a file that holds a job's input, which may be long; `-` is standard input.
-pub(crate) fn long_text(path: &Path) -> Result<String, Failure> {
-    Ok(text_within(path, LONGEST_INPUT)?.expose().to_owned())
+/// JSON from an argument, or from the file that it names; `@-` is standard input. It may be as long as a job's input.
+pub(crate) fn json(flag: &str, text: &str) -> Result<Value, Failure> {
+    let read = match text.strip_prefix('@') {
+        Some(path) => text_within(Path::new(path), LONGEST_INPUT)?,
+        None => Secret::from(text),
+    };
+    serde_json::from_str(read.expose()).map_err(|cause| Failure::usage(format!("{flag} is no JSON: {cause}")))
 }
 
 /// The lines `NAME=VALUE` of a file, in order. Blank lines and lines that begin with `#` are none.
-pub(crate) fn variables(path: &Path) -> Result<Vec<(String, Secret)>, Failure> {
+fn variables(path: &Path) -> Result<Vec<(String, Secret)>, Failure> {
     let text = text(path)?;
     let mut variables = Vec::new();
     for (index, line) in text.expose().lines().enumerate() {
@@ -108,6 +113,18 @@ pub(crate) fn variables(path: &Path) -> Result<Vec<(String, Secret)>, Failure> {
         variables.push((name.trim().to_owned(), Secret::from(value)));
     }
     Ok(variables)
+}
+
+/// The variables of a file, and after them those of the command line.
+pub(crate) fn environment(file: Option<&Path>, words: &[String]) -> Result<Vec<(String, Secret)>, Failure> {
+    let mut all = file.map_or_else(|| Ok(Vec::new()), variables)?;
+    for variable in words {
+        let (name, value) = variable
+            .split_once('=')
+            .ok_or_else(|| Failure::usage("--env takes NAME=VALUE, and one of them has no `=`"))?;
+        all.push((name.to_owned(), Secret::from(value)));
+    }
+    Ok(all)
 }
 
 fn text(path: &Path) -> Result<Secret, Failure> {

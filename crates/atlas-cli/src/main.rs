@@ -6,6 +6,7 @@
 //! context    configuration ─► accounts
 //! commands/  one file each: its flags, its help, what it does
 //! output     results on stdout, progress on stderr, tables
+//! written    files that a person asks for beside the result
 //! failure    errors in words and as JSON, and the exit code of each
 //! interrupt  Ctrl-C: the first undoes, the second leaves at once and names what may be left
 //! ```
@@ -21,6 +22,7 @@ mod input;
 mod interrupt;
 mod output;
 mod table;
+mod written;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

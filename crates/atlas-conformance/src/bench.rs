@@ -1,24 +1,22 @@
-//! What a case works with: orders with the suite's mark, a count of what is spent, and an end for all that was made.
+//! What a case works with: calls whose machines are remembered, and a count of what is spent.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use atlas_auth::{Entropy, SystemEntropy, Timestamp};
 use atlas_core::{
-    Auth, CallContext, Compute, ComputeFilter, ComputeId, ComputeRequest, ComputeStatus, Credentials, Deployment,
-    Effect, Error, Installation, Intent, Intents, Mark, Money, Proof, Provider, RentalKind, RentalOrder, Result,
-    SpawnOrder, SpawnToken, VolumeOrder, VolumeRequest,
+    CallContext, Compute, ComputeFilter, ComputeId, ComputeRequest, ComputeStatus, Effect, Error, Installation, Mark,
+    Money, Provider, Result, SpawnOrder, SpawnToken,
 };
 
 use crate::dated;
 use crate::harness::{Harness, Trouble};
 use crate::lingering::Memory;
 
-/// The deployment under which everything is made.
-const DEPLOYMENT: &str = "conformance";
+/// What a machine is taken to cost an hour while no price is known, so that a small limit holds for the first one too.
+const UNTOLD: Money = Money::from_micros(1_000_000);
 
 /// How often something that is waited for is looked at.
 const PAUSE: Duration = Duration::from_millis(250);
@@ -63,25 +61,6 @@ macro_rules! ensure {
 }
 pub(crate) use ensure;
 
-/// Intents that are kept nowhere: the suite finds what it made by its mark.
-#[derive(Debug)]
-struct Forgotten;
-
-#[async_trait]
-impl Intents for Forgotten {
-    async fn open(&self, _: &Intent) -> Result<()> {
-        Ok(())
-    }
-
-    async fn bound(&self, _: SpawnToken, _: &ComputeId) -> Result<()> {
-        Ok(())
-    }
-
-    async fn closed(&self, _: SpawnToken, _: Proof) -> Result<()> {
-        Ok(())
-    }
-}
-
 /// What was rented, from when on, at which price.
 #[derive(Debug, Clone, Copy)]
 struct Rented {
@@ -93,10 +72,11 @@ struct Rented {
 pub struct Bench<'h> {
     harness: &'h dyn Harness,
     provider: std::sync::Arc<dyn Provider>,
-    installation: Installation,
+    pub(crate) installation: Installation,
     running: Mutex<BTreeMap<ComputeId, Rented>>,
     spent: Mutex<Money>,
-    dearest: Mutex<Money>,
+    /// The highest price that was told so far.
+    dearest: Mutex<Option<Money>>,
     memory: Memory,
 }
 
@@ -108,7 +88,7 @@ impl<'h> Bench<'h> {
             installation: Installation::generate(&SystemEntropy),
             running: Mutex::default(),
             spent: Mutex::new(Money::ZERO),
-            dearest: Mutex::new(Money::ZERO),
+            dearest: Mutex::new(harness.price_per_hour()),
             memory: Memory::default(),
         }
     }
@@ -147,54 +127,6 @@ impl<'h> Bench<'h> {
         let mut random = [0; 8];
         SystemEntropy.fill(&mut random);
         format!("canary-{:016x}", u64::from_le_bytes(random))
-    }
-
-    fn intent(&self, token: SpawnToken, name: Option<String>, not_after: Timestamp) -> Result<Intent> {
-        let mark = Mark::new(Deployment::parse(DEPLOYMENT)?, self.installation.clone(), token, name);
-        let scope = self.provider.scope(&self.context());
-        Ok(Intent::machine(mark, self.provider.id(), scope, self.now(), not_after))
-    }
-
-    /// The order for one machine.
-    pub async fn order(&self, request: ComputeRequest) -> Result<SpawnOrder> {
-        self.order_with(request, &Credentials::None, Duration::from_mins(2)).await
-    }
-
-    /// The order for one machine that knows its user by a bearer token.
-    pub async fn guarded(&self, request: ComputeRequest) -> Result<(SpawnOrder, Credentials)> {
-        let credentials = Credentials::mint(Auth::Bearer, &SystemEntropy);
-        Ok((self.order_with(request, &credentials, Duration::from_mins(2)).await?, credentials))
-    }
-
-    /// The order for one machine whose time was over a minute ago.
-    pub async fn expired_order(&self, request: ComputeRequest) -> Result<SpawnOrder> {
-        let intent = self.intent(self.token(), request.name.clone(), self.now().minus(Duration::from_mins(1)))?;
-        SpawnOrder::record(&Forgotten, &intent, request, &Credentials::None, self.provider.traits()).await
-    }
-
-    async fn order_with(
-        &self,
-        request: ComputeRequest,
-        credentials: &Credentials,
-        good_for: Duration,
-    ) -> Result<SpawnOrder> {
-        let intent = self.intent(self.token(), request.name.clone(), self.now().plus(good_for))?;
-        SpawnOrder::record(&Forgotten, &intent, request, credentials, self.provider.traits()).await
-    }
-
-    /// The order for one network volume.
-    pub async fn volume_order(&self, request: VolumeRequest) -> Result<VolumeOrder> {
-        self.volume_order_until(request, self.now().plus(Duration::from_mins(2))).await
-    }
-
-    /// The order for one network volume whose time was over a minute ago.
-    pub async fn expired_volume_order(&self, request: VolumeRequest) -> Result<VolumeOrder> {
-        self.volume_order_until(request, self.now().minus(Duration::from_mins(1))).await
-    }
-
-    async fn volume_order_until(&self, request: VolumeRequest, until: Timestamp) -> Result<VolumeOrder> {
-        let intent = self.intent(self.token(), request.name.clone(), until)?.of_kind(RentalKind::Volume);
-        RentalOrder::record(&Forgotten, &intent, request, self.provider.traits().name_limit).await
     }
 
     /// Makes the cheapest machine.
@@ -304,6 +236,12 @@ impl<'h> Bench<'h> {
         true
     }
 
+    /// Lets a moment pass at the cloud, and one here: for what happens beside the cloud's hour.
+    pub async fn moment(&self) {
+        self.harness.pass(PAUSE).await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+
     /// Lets as much time pass as a create or a delete may stay invisible: for what must *not* come to be seen.
     pub async fn settle(&self) {
         self.harness.pass(self.provider.traits().settle_window + PAUSE).await;
@@ -317,6 +255,13 @@ impl<'h> Bench<'h> {
         } else {
             Err(Broken::NotProvable(format!("the harness cannot make the cloud fail so: {trouble:?}")))
         }
+    }
+
+    /// Gives up on the case where this trouble cannot be had: asked first where something is rented before it is needed.
+    pub fn needs(&self, trouble: Trouble) -> Result<(), Broken> {
+        self.inject(trouble)?;
+        self.harness.heal();
+        Ok(())
     }
 
     /// Does something that must be refused before anything is sent: the error, proven by its effect, and by the count of
@@ -343,11 +288,12 @@ impl<'h> Bench<'h> {
     fn counts(&self, compute: &Compute) {
         let price = compute.cost_per_hour.unwrap_or(Money::ZERO);
         let mut dearest = self.dearest.lock().unwrap_or_else(PoisonError::into_inner);
-        *dearest = (*dearest).max(price);
+        *dearest = (*dearest).max(Some(price));
         self.running().insert(compute.id.clone(), Rented { since: self.now(), price });
     }
 
-    fn is_over(&self, id: &ComputeId) {
+    /// Counts no more for a machine that is over.
+    pub(crate) fn is_over(&self, id: &ComputeId) {
         if let Some(rented) = self.running().remove(id) {
             let cost = rented.price.for_span(self.now().since(rented.since));
             let mut spent = self.spent.lock().unwrap_or_else(PoisonError::into_inner);
@@ -364,65 +310,12 @@ impl<'h> Bench<'h> {
 
     /// The most that so many machines can cost while one case lasts.
     pub(crate) fn at_most(&self, machines: u32) -> Money {
-        let dearest = *self.dearest.lock().unwrap_or_else(PoisonError::into_inner);
+        let dearest = self.dearest.lock().unwrap_or_else(PoisonError::into_inner).unwrap_or(UNTOLD);
         (0..machines).map(|_| dearest.for_span(self.harness.patience())).sum()
     }
 
     fn running(&self) -> MutexGuard<'_, BTreeMap<ComputeId, Rented>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Ends all that bears the mark of this run, and `stale` ones of earlier runs; what is left, in words.
-    pub(crate) async fn clean(&self, stale: bool) -> Vec<String> {
-        self.harness.heal();
-        let mut left = Vec::new();
-        for kind in [RentalKind::Machine, RentalKind::Volume] {
-            match self.ours(kind, stale).await {
-                Err(error) => left.push(format!("it is not known whether a {kind} is left: {error}")),
-                Ok(ids) => {
-                    for id in ids {
-                        let ended = if kind == RentalKind::Machine {
-                            self.end(&id).await
-                        } else {
-                            self.provider.end_rented(&self.context(), kind, &id).await.map_err(Broken::from)
-                        };
-                        if let Err(why) = ended {
-                            left.push(format!("{kind} {id} is left: {why}"));
-                        }
-                    }
-                }
-            }
-        }
-        left
-    }
-
-    /// How old a thing of another run must be to be no more in use: each case ends what it made within its own bound.
-    fn stale_after(&self) -> Duration {
-        Duration::from_hours(1).max(self.harness.patience() * 4)
-    }
-
-    /// What bears the mark of this run; with `stale`, also what an earlier one left more than an hour ago, by its token,
-    /// or else by what the cloud says. What tells no age may be of a run that goes on beside this one, and is left alone.
-    async fn ours(&self, kind: RentalKind, stale: bool) -> Result<Vec<ComputeId>> {
-        let bears = |mark: Option<Mark>, made: Option<Timestamp>| {
-            mark.is_some_and(|mark| {
-                let made = dated::made_at(mark.token).or(made);
-                let old = made.is_some_and(|made| self.now().since(made) > self.stale_after());
-                mark.deployment.as_str() == DEPLOYMENT && (mark.installation == self.installation || (stale && old))
-            })
-        };
-        if kind == RentalKind::Volume {
-            if !self.provider.traits().has(atlas_core::Capability::NetworkVolumes) {
-                return Ok(Vec::new());
-            }
-            let all = self.provider.list_volumes(&self.context()).await?;
-            let ours = all.into_iter().filter(|volume| bears(volume.mark(), volume.created_at));
-            return Ok(ours.map(|volume| ComputeId::new(volume.id.as_str())).collect());
-        }
-        let all = self.list().await?;
-        let living = all.into_iter().filter(|compute| compute.status != ComputeStatus::Terminated);
-        let ours = living.filter(|compute| bears(mark_of(compute), compute.created_at));
-        Ok(ours.map(|compute| compute.id).collect())
     }
 }
 

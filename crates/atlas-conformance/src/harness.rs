@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use atlas_auth::{Clock, SystemClock};
-use atlas_core::{ComputeRequest, JobRequest, Provider, VolumeRequest};
+use atlas_core::{
+    Capability, ComputeId, ComputeRequest, EndpointId, JobId, JobRequest, Money, Probe, Provider, VolumeRequest,
+};
 use serde_json::Value;
 
 /// What a cloud shall do to the next call that it suits.
@@ -27,6 +29,12 @@ pub enum Trouble {
     /// The next create makes the machine and fails all the same, in a way that tells which: the cloud's error names it,
     /// or it comes back under another name.
     LeavesLeftover,
+    /// The next create makes the machine under a name that was altered, so that nobody could know it again by its mark.
+    AltersMark,
+    /// Each listing fails, and one that comes in pages does so behind its first page.
+    ListingsFail,
+    /// The next poll of a job's stream fails, in a way that passes.
+    StreamPollFails,
     /// The next read of one machine is never answered.
     ReadNeverAnswered,
     /// The next read of one machine is refused for its key.
@@ -58,6 +66,51 @@ pub trait Harness: Send + Sync {
     /// How many jobs the cloud has taken, where that can be seen: the proof that a job was not sent twice.
     fn jobs(&self) -> Option<usize> {
         None
+    }
+
+    /// An endpoint that may be ended.
+    fn spare_endpoint(&self) -> Option<EndpointId> {
+        None
+    }
+
+    /// An address that the cloud may call when a job ends.
+    fn webhook(&self) -> Option<String> {
+        None
+    }
+
+    /// How often that address was called for a job.
+    fn called_back(&self, job: &JobId) -> usize {
+        let _ = job;
+        0
+    }
+
+    /// Asks the ports of its machines, where they can be asked: the proof that a machine knows its user by a key.
+    fn probe(&self) -> Option<Arc<dyn Probe>> {
+        None
+    }
+
+    /// A machine that writes these words when it starts.
+    fn speaker(&self, words: &str) -> Option<ComputeRequest> {
+        let _ = words;
+        None
+    }
+
+    /// Lets a running machine write these words; `false` where that cannot be done from outside.
+    async fn writes(&self, id: &ComputeId, words: &str) -> bool {
+        let _ = (id, words);
+        false
+    }
+
+    /// The cheapest machine that makes use of a capability for which the contract has no word (`symmetric_ports`,
+    /// `global_networking`), and where it stands in `raw` afterwards (a JSON pointer).
+    fn in_own_words(&self, capability: Capability) -> Option<(ComputeRequest, &'static str)> {
+        let _ = capability;
+        None
+    }
+
+    /// What nobody may ever be told, the account's key before all.
+    fn secrets(&self) -> Vec<String> {
+        Vec::new()
     }
 
     /// Makes the cloud as it was before. A real cloud cannot.
@@ -98,6 +151,12 @@ pub trait Harness: Send + Sync {
         false
     }
 
+    /// The most that [`machine`](Self::machine) costs an hour, where that is known before one was made. Where it is not, a
+    /// dollar is reckoned with until a machine tells its price.
+    fn price_per_hour(&self) -> Option<Money> {
+        None
+    }
+
     /// Whether another key opens another account.
     fn has_key(&self) -> bool {
         true
@@ -110,12 +169,12 @@ pub trait Harness: Send + Sync {
 
     /// An option of the provider's own: its name, its value, and where the value stands in `raw` afterwards (a JSON
     /// pointer).
-    fn option(&self) -> Option<(&'static str, Value, &'static str)> {
+    fn option(&self) -> Option<(String, Value, String)> {
         None
     }
 
     /// Options that would change the mark, the token or a key: each must be refused.
-    fn forbidden_options(&self) -> Vec<(&'static str, Value)> {
+    fn forbidden_options(&self) -> Vec<(String, Value)> {
         Vec::new()
     }
 

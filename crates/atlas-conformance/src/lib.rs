@@ -19,11 +19,14 @@
 mod bench;
 mod case;
 pub mod cases;
+mod cleaning;
 mod dated;
 mod harness;
 #[cfg(feature = "libtest")]
 mod libtest;
 mod lingering;
+mod listener;
+mod orders;
 #[cfg(feature = "http")]
 mod recorder;
 mod report;

@@ -52,6 +52,13 @@ async fn soon<T>(ask: impl Future<Output = Result<T>>) -> Option<T> {
     tokio::time::timeout(PATIENCE, ask).await.ok()?.ok()
 }
 
+/// Whether something must be read before it is known what to try for a request.
+pub(crate) fn asks(request: &ComputeRequest) -> bool {
+    let placed = !request.region_hints.is_empty() || request.network_volume_id.is_some();
+    let known = || candidates::natives(request).is_ok_and(|all| !candidates::need_catalog(request, &all));
+    placed || request.gpu.is_empty() || !known()
+}
+
 impl RunPod {
     /// The GPUs of both clouds, with stock for pods of so many of them.
     pub(crate) async fn gpu_types(&self, context: &CallContext, count: u32) -> Result<Arc<Vec<GpuType>>> {

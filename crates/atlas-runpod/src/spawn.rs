@@ -4,19 +4,26 @@
 //! one. Whatever else comes ends the attempt, and its effect tells the caller whether a machine may exist.
 
 use atlas_core::{CallContext, Compute, ComputeRequest, Effect, Error, ErrorKind, Provider, Result, SpawnOrder};
+use bytes::Bytes;
 use serde_json::Value;
 
 use crate::account::RunPod;
+use crate::catalog;
 use crate::deadline::Deadline;
 use crate::error::missing;
 use crate::translate::candidates::Candidate;
 use crate::translate::create::Plan;
-use crate::translate::mark;
+use crate::translate::{check, mark};
 
 impl RunPod {
     /// Makes one machine of an order.
     pub(crate) async fn make(&self, context: &CallContext, order: &SpawnOrder) -> Result<Compute> {
-        self.check(order.request())?;
+        // Whatever is wrong with it is found before anything is asked; the body that is sent is looked at as well.
+        if catalog::asks(order.request()) {
+            self.check(order.request())?;
+        } else {
+            check::fields(order.request(), self.nature())?;
+        }
         self.refuse_expired(order.not_after())?;
         let deadline = Deadline::of(self.clock(), context);
         let candidates = deadline.reading(self.candidates(&deadline.context()?, order.request())).await;
@@ -26,7 +33,7 @@ impl RunPod {
         let secrets = plan.secrets();
         let mut refused: Vec<(Candidate, Error)> = Vec::new();
         for (candidate, body) in bodies(&plan, candidates)? {
-            match self.try_one(&deadline, order, &body, &secrets, refused.is_empty()).await {
+            match self.try_one(&deadline, order, body, &secrets, refused.is_empty()).await {
                 Ok(pod) => return self.made(order, pod),
                 Err(error) if may_go_on(&error) => refused.push((candidate, error)),
                 Err(error) => return Err(error),
@@ -39,7 +46,7 @@ impl RunPod {
         &self,
         deadline: &Deadline<'_>,
         order: &SpawnOrder,
-        body: &Value,
+        body: Bytes,
         secrets: &[&atlas_auth::Secret],
         is_first: bool,
     ) -> Result<Value> {
@@ -70,8 +77,8 @@ fn named(request: &ComputeRequest) -> String {
 }
 
 /// The bodies of the candidates, each once. One that RunPod would refuse is left out, unless all are.
-fn bodies(plan: &Plan<'_>, candidates: Vec<Candidate>) -> Result<Vec<(Candidate, Value)>> {
-    let mut bodies: Vec<(Candidate, Value)> = Vec::new();
+fn bodies(plan: &Plan<'_>, candidates: Vec<Candidate>) -> Result<Vec<(Candidate, Bytes)>> {
+    let mut bodies: Vec<(Candidate, Bytes)> = Vec::new();
     let mut wrong = None;
     for candidate in candidates {
         match plan.body(&candidate) {

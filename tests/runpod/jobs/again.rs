@@ -40,7 +40,7 @@ async fn read(losses: &[Duration]) -> Read {
     let striking = async {
         let mut passed = Duration::ZERO;
         for loss in losses {
-            tokio::time::sleep(COLD_START + *loss - passed).await;
+            tokio::time::sleep((COLD_START + *loss).saturating_sub(passed)).await;
             passed = COLD_START + *loss;
             ground.cloud.inject(Rule::on(Operation::StreamJob, Fault::LosesAnswer));
         }

@@ -60,7 +60,7 @@ pub(crate) struct Run {
     #[arg(long, value_name = "URL|@FILE")]
     webhook: Option<String>,
     /// How long it may take: {"execution_timeout": "10m", "ttl": "24h", "low_priority": false}
-    #[arg(long, value_name = "JSON")]
+    #[arg(long, value_name = "JSON|@FILE")]
     policy: Option<String>,
     #[command(flatten)]
     named: Named,
@@ -137,6 +137,7 @@ impl Job {
                 let (account, endpoint, id) = stream.which.read(context)?;
                 let output = account.stream_job(&endpoint, &id)?;
                 context.interrupt.may_leave(goes_on("interrupted", &endpoint, &id));
+                context.output.progress(&format!("following job {id} until it is over"));
                 context.interrupt.unless(copy(context, output)).await
             }
         }
@@ -194,7 +195,7 @@ impl Run {
     }
 
     fn request(&self) -> Result<JobRequest, Failure> {
-        let mut request = JobRequest::new(self.endpoint.as_str(), json_value("--input", &self.input)?);
+        let mut request = JobRequest::new(self.endpoint.as_str(), crate::input::json("--input", &self.input)?);
         if self.timeout.is_some_and(|bound| bound.is_zero()) {
             return Err(Failure::usage("--timeout is nothing: write more than zero"));
         }
@@ -209,7 +210,7 @@ impl Run {
             request = request.webhook(url);
         }
         if let Some(policy) = &self.policy {
-            let policy = json_value("--policy", policy)?;
+            let policy = crate::input::json("--policy", policy)?;
             if !policy.is_object() {
                 return Err(Failure::usage(format!("--policy is no JSON object; {POLICY}")));
             }
@@ -242,15 +243,6 @@ fn unsent(error: atlas::Error, request: &JobRequest) -> Failure {
     };
     let failure = Failure::from(error);
     hint.into_iter().fold(failure, Failure::with_hint)
-}
-
-/// JSON from an argument, or from the file that it names.
-fn json_value(flag: &str, text: &str) -> Result<Value, Failure> {
-    let read = match text.strip_prefix('@') {
-        Some(path) => crate::input::long_text(Path::new(path))?,
-        None => text.to_owned(),
-    };
-    serde_json::from_str(&read).map_err(|cause| Failure::usage(format!("{flag} is no JSON: {cause}")))
 }
 
 fn show(context: &Context, job: &Done) -> Outcome {

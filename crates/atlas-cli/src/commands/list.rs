@@ -162,7 +162,7 @@ fn others(kept: &[&IntentRecord]) -> Vec<String> {
         Some(format!("{provider}: {what} rented here as well, and {verb} until deleted; {where_shown} shows which"))
     };
     let volumes = of(RentalKind::Volume, "bills", "bill", "`atlas volume list`");
-    let endpoints = of(RentalKind::Endpoint, "may bill", "may bill", "`atlas reap --dry-run`");
+    let endpoints = of(RentalKind::Endpoint, "may bill", "may bill", "`atlas endpoint list`");
     volumes.into_iter().chain(endpoints).collect()
 }
 
@@ -174,6 +174,7 @@ pub(super) fn note(record: &IntentRecord, shown: bool) -> Option<String> {
     let end = match kind {
         RentalKind::Machine => "`atlas terminate` or ",
         RentalKind::Volume => "`atlas volume delete` or ",
+        RentalKind::Endpoint => "`atlas endpoint delete` or ",
         _ => "",
     };
     match &record.phase {

@@ -3,11 +3,14 @@
 mod conformance;
 mod demo;
 mod ending;
+mod endpoint;
 mod get;
 mod gpus;
+mod holdings;
 mod job;
 mod list;
 mod logs;
+mod making;
 mod providers;
 mod reap;
 mod sim;
@@ -47,6 +50,8 @@ pub(crate) enum Command {
     Job(job::Job),
     #[command(subcommand)]
     Volume(volume::Volume),
+    #[command(subcommand)]
+    Endpoint(endpoint::Endpoint),
     Reap(reap::Reap),
     Sim(sim::Sim),
     Conformance(conformance::Conformance),
@@ -67,6 +72,7 @@ pub(crate) fn run(arguments: Arguments, output: Output) -> Outcome {
         Command::Gpus(command) => with_clouds(global, output, async |context| command.run(context).await),
         Command::Job(command) => with_clouds(global, output, async |context| command.run(context).await),
         Command::Volume(command) => with_clouds(global, output, async |context| Box::pin(command.run(context)).await),
+        Command::Endpoint(command) => with_clouds(global, output, async |context| Box::pin(command.run(context)).await),
         Command::Sim(command) => with_runtime(output, async |interrupt| command.run(output, &interrupt).await),
         Command::Conformance(command) => with_clouds(global, output, async |context| command.run(context).await),
         Command::Demo(command) => with_clouds(global, output, async |context| command.run(context).await),

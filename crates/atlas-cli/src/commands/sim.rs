@@ -50,6 +50,7 @@ impl Sim {
             )));
         }
         if let Some(path) = &self.write_config {
+            crate::written::check_place(WRITE_CONFIG, path)?;
             refuse_strange(path)?;
         }
         let mut server = Server::builder().listen(self.listen).seed(self.seed);
@@ -68,10 +69,11 @@ impl Sim {
             };
             Failure::from(atlas::Error::new(atlas::ErrorKind::Provider, message))
         })?;
-        if let Some(path) = &self.write_config {
-            let written = std::path::absolute(path)
-                .and_then(|path| atlas::files::write_durably(&path, configuration(&running).as_bytes()));
-            written.map_err(|cause| Failure::from(atlas::files::error("write", path, &cause)))?;
+        if let Some(path) = &self.write_config
+            && let Err(failure) = crate::written::write(WRITE_CONFIG, path, configuration(&running).as_bytes())
+        {
+            running.shutdown().await;
+            return Err(failure.map(|error| error.context("the simulated clouds were not left running")));
         }
         // One line, whether --json is said or not: it is for programs.
         output.raw(format!("{}\n", running.announcement()).as_bytes())?;
@@ -80,6 +82,9 @@ impl Sim {
         Ok(())
     }
 }
+
+/// The flag, as errors name it.
+const WRITE_CONFIG: &str = "--write-config";
 
 /// The first line of what `--write-config` writes: by it the next one knows that nobody else wrote the file.
 const FIRST_LINE: &str = "# Written by `atlas sim`, and written anew when it starts: the way to its simulated clouds.";

@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 
-use atlas::mock::server::{Running, RunpodConfig, Server, Timing};
+use atlas::mock::server::{Pace, Running, RunpodConfig, Server, Timing};
 use tokio::runtime::Runtime;
 
 use crate::home::{Home, Ran};
@@ -18,12 +18,21 @@ pub(crate) struct Cloud {
 impl Cloud {
     /// One in which everything happens at once.
     pub(crate) fn new() -> Self {
+        Self::at(Pace::Real)
+    }
+
+    /// The same, where only [`Running::advance`] lets time pass.
+    pub(crate) fn by_hand() -> Self {
+        Self::at(Pace::ByHand)
+    }
+
+    fn at(pace: Pace) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
             .build()
             .expect("the system gives threads");
-        let server = Server::builder().timing(Timing::at_once());
+        let server = Server::builder().clock(pace).timing(Timing::at_once());
         let running = runtime.block_on(server.start()).expect("loopback has free ports");
         Self { running: Some(running), runtime }
     }

@@ -28,6 +28,7 @@ fn help_lists_what_works() {
       logs         Show what a machine writes
       job          Run and follow serverless jobs
       volume       Make, show, grow and delete network volumes
+      endpoint     Make, show and delete serverless endpoints
       reap         Compare the clouds with what is recorded here, once, and end what nobody holds
       sim          Run the simulated clouds as one local server, to point tests of any language at
       conformance  Hold a provider against all that providers promise
@@ -61,7 +62,7 @@ fn help_lists_what_works() {
 #[test]
 fn every_command_explains_itself_with_examples() {
     let home = Home::new();
-    let commands: [&[&str]; 26] = [
+    let commands: [&[&str]; 30] = [
         &["demo"],
         &["reap"],
         &["providers"],
@@ -77,6 +78,10 @@ fn every_command_explains_itself_with_examples() {
         &["volume", "get"],
         &["volume", "grow"],
         &["volume", "delete"],
+        &["endpoint", "create"],
+        &["endpoint", "list"],
+        &["endpoint", "get"],
+        &["endpoint", "delete"],
         &["spawn"],
         &["get"],
         &["list"],

@@ -106,6 +106,38 @@ fn a_configuration_of_ones_own_is_never_written_over() {
     scrub.bind(|| insta::assert_snapshot!(written[1]));
 }
 
+/// Where it cannot be written, nobody is left with a cloud to which nothing leads.
+#[test]
+fn a_configuration_that_cannot_be_written_starts_nothing() {
+    let home = Home::new();
+    std::fs::create_dir(home.path().join("folder")).unwrap();
+    let mut told = String::new();
+    for path in ["some/missing/folder/config.yaml", "folder"] {
+        let ran = home.run(&["sim", "--write-config", path]);
+        assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{ran:?}");
+        assert!(!home.path().join("some").exists(), "no folder is made that may be a slip of the pen");
+        told += &ran.err;
+    }
+    // No file may grow: what a full disk does, once it listens.
+    let mut full = shell(&home, "ulimit -f 0", &["sim", "--write-config", "atlas.yaml"]);
+    let ran = Ran::from(full.output().unwrap());
+    assert_eq!((ran.code, ran.out.as_str()), (1, ""), "{ran:?}");
+    told += &ran.err;
+    assert!(!home.path().join("atlas.yaml").exists());
+    home.scrub().bind(|| insta::assert_snapshot!(told));
+}
+
+/// The program as it is begun by a shell that first says `first`.
+fn shell(home: &Home, first: &str, words: &[&str]) -> Command {
+    let mut shell = Command::new("sh");
+    let script = format!("trap '' XFSZ; {first}; exec \"$0\" \"$@\"");
+    shell.args(["-c", &script, env!("CARGO_BIN_EXE_atlas")]).args(words);
+    let model = home.command(&[]);
+    shell.env_clear().envs(model.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    shell.current_dir(home.path()).stdin(Stdio::null());
+    shell
+}
+
 /// What becomes of the job is told, and how to lay hands on it.
 #[test]
 fn a_job_that_is_waited_for_and_interrupted_is_named() {
@@ -188,33 +220,6 @@ fn a_spawn_that_is_killed_before_its_answer_is_found_by_reap() {
     assert_eq!((ledger.rents.len(), ledger.open().count()), (1, 0), "{ledger:?}");
 }
 
-/// Whether something may exist all the same is the first thing that whoever reads this must know.
-#[test]
-fn an_answer_that_is_lost_says_that_a_machine_or_a_job_may_exist() {
-    let (home, cloud) = (Home::new(), Cloud::new());
-    cloud.lead(&home);
-    let endpoint = cloud.server().endpoint_id();
-    let mut told = String::new();
-    for fault in [Fault::LosesAnswer, Fault::ActsThenErrs] {
-        cloud.server().inject(Rule::on(Operation::Spawn, fault));
-        let ran = home.run(SPAWN);
-        assert_eq!((ran.code, ran.out.as_str()), (1, ""), "{ran:?}");
-        assert!(ran.err.contains("a machine may exist, and bill: `atlas reap` finds out"), "{ran:?}");
-        told += &ran.err;
-    }
-    cloud.server().inject(Rule::on(Operation::RunJob, Fault::LosesAnswer));
-    let ran = home.run(&["job", "run", "--endpoint", &endpoint, "--input", "{\"a\":1}"]);
-    assert_eq!((ran.code, ran.out.as_str()), (1, ""), "{ran:?}");
-    told += &ran.err;
-    assert_eq!(home.intents(), ["open", "open"]);
-    let reaped = home.good(&["reap", "--json"]).json();
-    assert!(reaped.as_array().unwrap().iter().all(|line| line["is"] == "plain"), "{reaped}");
-    assert_eq!(home.intents(), ["bound", "bound"], "both are found");
-    let mut scrub = home.scrub();
-    scrub.add_filter(&endpoint, "[endpoint]");
-    scrub.bind(|| insta::assert_snapshot!(told));
-}
-
 #[test]
 fn a_cloud_that_cannot_be_reached() {
     let (home, mut cloud) = (Home::new(), Cloud::new());
@@ -237,11 +242,7 @@ fn without_room_for_the_record_nothing_is_rented() {
     let (home, cloud) = (Home::new(), Cloud::new());
     cloud.lead(&home);
     // No file may grow: what a full disk does, and what this process can bring about.
-    let mut full = Command::new("sh");
-    full.args(["-c", "trap '' XFSZ; ulimit -f 0; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_atlas")]).args(SPAWN);
-    let model = home.command(&[]);
-    full.env_clear().envs(model.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    let ran = Ran::from(full.current_dir(home.path()).stdin(Stdio::null()).output().unwrap());
+    let ran = Ran::from(shell(&home, "ulimit -f 0", SPAWN).output().unwrap());
     assert_eq!((ran.code, ran.out.as_str()), (1, ""), "{ran:?}");
     assert!(ran.complaint().contains(home.state().to_str().unwrap()), "it names the place: {ran:?}");
     cloud.assert_nothing_spent(0);

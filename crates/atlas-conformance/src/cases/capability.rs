@@ -1,13 +1,75 @@
 //! A capability is declared exactly when it works (rule C2): what is not declared is refused before anything is sent.
 
 use atlas_core::{
-    Capability, ComputeId, ComputeRequest, ComputeStatus, EndpointId, ErrorKind, JobId, JobRequest, LogOptions,
-    PortSpec, Protocol, RentalKind, Result, VolumeId, VolumeRequest,
+    Capability, ComputeId, ComputeRequest, EndpointId, ErrorKind, JobId, JobRequest, LogOptions, PortSpec, RentalKind,
+    Result, VolumeId, VolumeRequest,
 };
 
 use super::life::nobody;
 use crate::bench::{Bench, Broken, ensure};
-use crate::case::Verdict;
+use crate::case::{Case, Verdict};
+
+use super::{FREE, without};
+
+/// The rows of this room.
+pub(super) const CASES: &[Case] = &[
+    case!("capability/stop", "C2: undeclared stop_resume is refused", without(Capability::StopResume), FREE, stop),
+    case!("capability/logs", "C2: undeclared logs are refused", without(Capability::Logs), FREE, logs),
+    case!(
+        "capability/serverless",
+        "C2: undeclared serverless is refused",
+        without(Capability::Serverless),
+        FREE,
+        serverless
+    ),
+    case!(
+        "capability/webhooks",
+        "C2: a job with a webhook is refused where webhooks are not declared",
+        without(Capability::Webhooks),
+        FREE,
+        webhooks
+    ),
+    case!(
+        "capability/network-volumes",
+        "C2: undeclared network_volumes are refused",
+        without(Capability::NetworkVolumes),
+        FREE,
+        network_volumes
+    ),
+    case!("capability/catalog", "C2: an undeclared catalog is refused", without(Capability::Catalog), FREE, catalog),
+    case!("capability/spot", "C2: undeclared spot is refused", without(Capability::Spot), FREE, spot),
+    case!("capability/gpu", "C2: undeclared gpu is refused", without(Capability::Gpu), FREE, gpu),
+    case!(
+        "capability/cpu",
+        "C2: a machine without a GPU is refused where cpu is not declared",
+        without(Capability::Cpu),
+        FREE,
+        cpu
+    ),
+    case!("capability/images", "C2: undeclared images are refused", without(Capability::Images), FREE, images),
+    case!("capability/commands", "C2: undeclared commands are refused", without(Capability::Commands), FREE, commands),
+    case!(
+        "capability/symmetric-ports",
+        "C2: symmetric ports, asked for by that name, are refused where they are not declared",
+        without(Capability::SymmetricPorts),
+        FREE,
+        symmetric_ports
+    ),
+    case!(
+        "capability/global-networking",
+        "C2: global networking, asked for by that name, is refused where it is not declared",
+        without(Capability::GlobalNetworking),
+        FREE,
+        global_networking
+    ),
+    case!(
+        "capability/raw-tcp",
+        "C2: a tcp port is refused where raw_tcp is not declared",
+        without(Capability::RawTcp),
+        FREE,
+        raw_tcp
+    ),
+];
 
 /// One call that must be `unsupported`, and must say what is lacking.
 async fn unsupported<T>(
@@ -36,18 +98,18 @@ async fn request_refused(bench: &Bench<'_>, what: &str, request: ComputeRequest)
     Ok(())
 }
 
-pub(super) async fn stop(bench: &Bench<'_>) -> Verdict {
+async fn stop(bench: &Bench<'_>) -> Verdict {
     let (provider, context, id) = (bench.provider(), bench.context(), nobody());
     unsupported(bench, "stop", Capability::StopResume, provider.stop(&context, &id)).await?;
     unsupported(bench, "start", Capability::StopResume, provider.start(&context, &id)).await
 }
 
-pub(super) async fn logs(bench: &Bench<'_>) -> Verdict {
+async fn logs(bench: &Bench<'_>) -> Verdict {
     let logs = async { bench.provider().logs(&bench.context(), &nobody(), &LogOptions::now()).map(drop) };
     unsupported(bench, "logs", Capability::Logs, logs).await
 }
 
-pub(super) async fn serverless(bench: &Bench<'_>) -> Verdict {
+async fn serverless(bench: &Bench<'_>) -> Verdict {
     let (provider, context) = (bench.provider(), bench.context());
     let (endpoint, job) = (EndpointId::new("e1"), JobId::new("j1"));
     let request = JobRequest::new("e1", serde_json::json!({"a": 1}));
@@ -62,7 +124,7 @@ pub(super) async fn serverless(bench: &Bench<'_>) -> Verdict {
     unsupported(bench, "end_rented", capability, provider.end_rented(&context, RentalKind::Endpoint, &id)).await
 }
 
-pub(super) async fn webhooks(bench: &Bench<'_>) -> Verdict {
+async fn webhooks(bench: &Bench<'_>) -> Verdict {
     let (provider, context) = (bench.provider(), bench.context());
     let job = bench.harness().job().unwrap_or_else(|| JobRequest::new("e1", serde_json::json!({"a": 1})));
     let request = job.webhook("https://hook.example/over");
@@ -71,13 +133,7 @@ pub(super) async fn webhooks(bench: &Bench<'_>) -> Verdict {
     unsupported(bench, "a job with a webhook", lacking, provider.run_job(&context, &request)).await
 }
 
-pub(super) async fn endpoints_listed(bench: &Bench<'_>) -> Verdict {
-    let all = bench.provider().list_rented(&bench.context(), RentalKind::Endpoint).await?;
-    ensure!(all.iter().all(|rented| rented.kind == RentalKind::Endpoint), "among the endpoints are others: {all:?}");
-    Ok(())
-}
-
-pub(super) async fn network_volumes(bench: &Bench<'_>) -> Verdict {
+async fn network_volumes(bench: &Bench<'_>) -> Verdict {
     let (provider, context, id) = (bench.provider(), bench.context(), VolumeId::new("v1"));
     let capability = Capability::NetworkVolumes;
     let request = VolumeRequest::new("somewhere", 10);
@@ -94,76 +150,54 @@ pub(super) async fn network_volumes(bench: &Bench<'_>) -> Verdict {
     request_refused(bench, "a network volume", bench.machine().network_volume("v1")).await
 }
 
-pub(super) async fn catalog(bench: &Bench<'_>) -> Verdict {
+async fn catalog(bench: &Bench<'_>) -> Verdict {
     let context = bench.context();
     unsupported(bench, "list_gpu_types", Capability::Catalog, bench.provider().list_gpu_types(&context)).await
 }
 
-pub(super) async fn spot(bench: &Bench<'_>) -> Verdict {
+async fn spot(bench: &Bench<'_>) -> Verdict {
     request_refused(bench, "a spot machine", bench.machine().spot(true)).await
 }
 
-pub(super) async fn gpu(bench: &Bench<'_>) -> Verdict {
+async fn gpu(bench: &Bench<'_>) -> Verdict {
     request_refused(bench, "a GPU", bench.machine().or("h100")).await
 }
 
-pub(super) async fn cpu(bench: &Bench<'_>) -> Verdict {
+async fn cpu(bench: &Bench<'_>) -> Verdict {
     let mut request = bench.machine();
     request.gpu.clear();
     request.gpu_count = None;
     request_refused(bench, "a machine without a GPU", request).await
 }
 
-pub(super) async fn images(bench: &Bench<'_>) -> Verdict {
+async fn images(bench: &Bench<'_>) -> Verdict {
     request_refused(bench, "an image", bench.machine().image("alpine:3")).await
 }
 
-pub(super) async fn commands(bench: &Bench<'_>) -> Verdict {
+async fn commands(bench: &Bench<'_>) -> Verdict {
     request_refused(bench, "a command", bench.machine().command(["true"])).await
 }
 
-pub(super) async fn raw_tcp(bench: &Bench<'_>) -> Verdict {
+async fn raw_tcp(bench: &Bench<'_>) -> Verdict {
     request_refused(bench, "a tcp port", bench.machine().port(PortSpec::tcp(2222))).await
 }
 
-pub(super) async fn http_proxy(bench: &Bench<'_>) -> Verdict {
-    let mut request = bench.machine();
-    if !request.ports.iter().any(|port| port.protocol == Protocol::Http) {
-        request = request.http_port(8000);
-    }
-    let (made, _) = bench.spawn_as(request).await?;
-    let running = bench.until(&made.id, &ComputeStatus::Running).await?;
-    let port = running.first_http().ok_or_else(|| Broken::because("a running machine shows no http port"))?;
-    let url =
-        port.url.as_deref().ok_or_else(|| Broken::because("the http port of a running machine has no address"))?;
-    ensure!(url.starts_with("https://") || url.starts_with("http://127."), "the address is {url}");
-    ensure!(port.tls == url.starts_with("https://"), "the address is {url}, and tls is {}", port.tls);
+async fn symmetric_ports(bench: &Bench<'_>) -> Verdict {
+    option_refused(bench, Capability::SymmetricPorts, serde_json::json!(1)).await
+}
+
+async fn global_networking(bench: &Bench<'_>) -> Verdict {
+    option_refused(bench, Capability::GlobalNetworking, serde_json::json!(true)).await
+}
+
+/// The contract has no word for this capability: one can ask for it only as for an option, by its name.
+async fn option_refused(bench: &Bench<'_>, capability: Capability, value: serde_json::Value) -> Verdict {
+    let request = bench.machine().option(capability.name(), value);
+    let what = format!("the option {capability}");
+    ensure!(bench.provider().check(&request).is_err(), "check admits {what}");
+    let order = bench.order(request).await?;
+    let error = bench.refused(&what, bench.place(&order)).await?;
+    let kinds = [ErrorKind::Unsupported, ErrorKind::Validation];
+    ensure!(kinds.contains(&error.kind()), "{what} is refused as {}: {error}", error.kind());
     Ok(())
-}
-
-pub(super) async fn raw_tcp_works(bench: &Bench<'_>) -> Verdict {
-    let mut request = bench.machine().port(PortSpec::tcp(2222));
-    if let Err(refused) = bench.provider().check(&request) {
-        // A machine without a command of its own may have nothing that could listen there.
-        request = request.command(["sleep", "600"]);
-        bench.provider().check(&request).map_err(|_| Broken::from(refused))?;
-    }
-    let (made, _) = bench.spawn_as(request).await?;
-    let until = bench.now().plus(bench.harness().patience());
-    while bench.now() < until {
-        let running = bench.until(&made.id, &ComputeStatus::Running).await?;
-        if running.public_ip.is_some() && running.port(2222).is_some_and(|port| port.public_port.is_some()) {
-            return Ok(());
-        }
-        bench.harness().pass(std::time::Duration::from_secs(1)).await;
-    }
-    Err(Broken::because("the tcp port of a running machine has no address or no number outside"))
-}
-
-pub(super) async fn spot_works(bench: &Bench<'_>) -> Verdict {
-    let mut request = bench.machine().spot(true);
-    if request.gpu.is_empty() && bench.provider().check(&request).is_err() {
-        request = request.or("rtx_4090");
-    }
-    bench.spawn_as(request).await.map(drop)
 }

@@ -1,11 +1,31 @@
 //! The live catalog (rule C7).
 
-use atlas_core::{Money, gpu};
+use atlas_core::{Capability, Money, gpu};
 
 use crate::bench::{Bench, ensure};
-use crate::case::Verdict;
+use crate::case::{Case, Verdict};
 
-pub(super) async fn prices(bench: &Bench<'_>) -> Verdict {
+use super::{FREE, with};
+
+/// The rows of this room.
+pub(super) const CASES: &[Case] = &[
+    case!(
+        "catalog/prices",
+        "C7: the live catalog has names, memory and prices",
+        with(Capability::Catalog),
+        FREE,
+        prices
+    ),
+    case!(
+        "catalog/canonical",
+        "C7: a canonical name in the catalog is one of Atlas's, and leads back",
+        with(Capability::Catalog),
+        FREE,
+        canonical
+    ),
+];
+
+async fn prices(bench: &Bench<'_>) -> Verdict {
     let types = bench.provider().list_gpu_types(&bench.context()).await?;
     ensure!(!types.is_empty(), "the catalog is empty");
     for gpu in &types {
@@ -22,7 +42,7 @@ pub(super) async fn prices(bench: &Bench<'_>) -> Verdict {
     Ok(())
 }
 
-pub(super) async fn canonical(bench: &Bench<'_>) -> Verdict {
+async fn canonical(bench: &Bench<'_>) -> Verdict {
     let kind = bench.provider().traits().kind;
     for shown in bench.provider().list_gpu_types(&bench.context()).await? {
         let Some(canonical) = &shown.canonical else { continue };

@@ -6,10 +6,25 @@ use atlas_core::ErrorKind;
 use futures_util::FutureExt;
 
 use crate::bench::{Bench, Broken, ensure};
-use crate::case::Verdict;
+use crate::case::{Case, Verdict};
 use crate::harness::Trouble;
 
-pub(super) async fn timeout(bench: &Bench<'_>) -> Verdict {
+use super::{ANY, ONE};
+
+/// The rows of this room.
+pub(super) const CASES: &[Case] = &[
+    case!("patience/timeout", "a call ends when its time-out says so", ANY, ONE, timeout),
+    case!(
+        "patience/dropped",
+        "a create whose future is dropped makes at most one machine, which is found",
+        ANY,
+        ONE,
+        dropped,
+        lingers
+    ),
+];
+
+async fn timeout(bench: &Bench<'_>) -> Verdict {
     let (made, _) = bench.spawn().await?;
     bench.seen(&made.id).await;
     bench.inject(Trouble::ReadNeverAnswered)?;
@@ -25,7 +40,7 @@ pub(super) async fn timeout(bench: &Bench<'_>) -> Verdict {
     }
 }
 
-pub(super) async fn dropped(bench: &Bench<'_>) -> Verdict {
+async fn dropped(bench: &Bench<'_>) -> Verdict {
     let order = bench.order(bench.machine()).await?;
     let token = order.token();
     {

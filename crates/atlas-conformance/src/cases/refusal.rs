@@ -1,11 +1,46 @@
 //! What cannot be honoured is refused before anything is sent (rule C6), and nothing asked for is dropped.
 
-use atlas_core::{CloudType, ComputeRequest, ErrorKind, PortSpec};
+use atlas_core::{Capability, CloudType, ComputeRequest, ErrorKind, PortSpec};
 
 use crate::bench::{Bench, Broken, ensure};
-use crate::case::Verdict;
+use crate::case::{Case, Verdict};
 
-pub(super) async fn nonsense(bench: &Bench<'_>) -> Verdict {
+use super::{ANY, FREE, ONE, with};
+
+/// The rows of this room.
+pub(super) const CASES: &[Case] = &[
+    case!(
+        "refusal/nonsense",
+        "what cannot be right on any cloud is refused before anything is sent",
+        ANY,
+        FREE,
+        nonsense
+    ),
+    case!(
+        "refusal/check-and-spawn-agree",
+        "C6: what check refuses, spawn refuses before anything is sent",
+        ANY,
+        FREE,
+        check_and_spawn_agree
+    ),
+    case!("refusal/unknown-gpu", "a GPU that nobody has makes no machine", with(Capability::Gpu), FREE, unknown_gpu),
+    case!(
+        "refusal/forbidden-options",
+        "C5: an option that would change mark, token or key is refused",
+        ANY,
+        FREE,
+        forbidden_options
+    ),
+    case!(
+        "refusal/options-reach-the-cloud",
+        "C5: options are merged last into what is sent",
+        ANY,
+        ONE,
+        options_reach_the_cloud
+    ),
+];
+
+async fn nonsense(bench: &Bench<'_>) -> Verdict {
     let machine = || bench.machine();
     let requests = [
         ("one port twice", machine().http_port(8123).port(PortSpec::tcp(8123))),
@@ -24,7 +59,7 @@ pub(super) async fn nonsense(bench: &Bench<'_>) -> Verdict {
     Ok(())
 }
 
-pub(super) async fn check_and_spawn_agree(bench: &Bench<'_>) -> Verdict {
+async fn check_and_spawn_agree(bench: &Bench<'_>) -> Verdict {
     let machine = || bench.machine();
     let requests: [(&str, ComputeRequest); 15] = [
         ("gpu", machine().or("h100")),
@@ -57,7 +92,7 @@ pub(super) async fn check_and_spawn_agree(bench: &Bench<'_>) -> Verdict {
     Ok(())
 }
 
-pub(super) async fn unknown_gpu(bench: &Bench<'_>) -> Verdict {
+async fn unknown_gpu(bench: &Bench<'_>) -> Verdict {
     let mut request = bench.machine();
     request.gpu = vec!["a-gpu-that-nobody-has".to_owned()];
     let order = bench.order(request).await?;
@@ -70,13 +105,13 @@ pub(super) async fn unknown_gpu(bench: &Bench<'_>) -> Verdict {
     }
 }
 
-pub(super) async fn forbidden_options(bench: &Bench<'_>) -> Verdict {
+async fn forbidden_options(bench: &Bench<'_>) -> Verdict {
     let options = bench.harness().forbidden_options();
     if options.is_empty() {
         return Err(Broken::NotProvable("the harness names no option that would change mark, token or key".to_owned()));
     }
     for (name, value) in options {
-        let request = bench.machine().option(name, value);
+        let request = bench.machine().option(name.as_str(), value);
         let (order, _) = bench.guarded(request).await?;
         let error = bench.refused(&format!("the option {name}"), bench.place(&order)).await?;
         ensure!(error.kind() == ErrorKind::Validation, "the option {name} is refused as {}: {error}", error.kind());
@@ -84,15 +119,14 @@ pub(super) async fn forbidden_options(bench: &Bench<'_>) -> Verdict {
     Ok(())
 }
 
-pub(super) async fn options_reach_the_cloud(bench: &Bench<'_>) -> Verdict {
+async fn options_reach_the_cloud(bench: &Bench<'_>) -> Verdict {
     let Some((name, value, place)) = bench.harness().option() else {
         return Err(Broken::NotProvable("the harness names no option of the provider's own".to_owned()));
     };
-    let (made, _) = bench.spawn_as(bench.machine().option(name, value)).await?;
+    let (made, _) = bench.spawn_as(bench.machine().option(name, value.clone())).await?;
     bench.seen(&made.id).await;
     let read = bench.get(&made.id).await?;
-    let (_, value, _) = bench.harness().option().ok_or_else(|| Broken::because("the harness names it no more"))?;
-    let shown = read.raw.pointer(place);
+    let shown = read.raw.pointer(&place);
     ensure!(shown == Some(&value) || shown.is_some_and(|shown| within(&value, shown)), "at {place} stands {shown:?}");
     Ok(())
 }

@@ -3,8 +3,40 @@
 use atlas_core::{ComputeStatus, Effect, Error, ErrorKind, SpawnToken};
 
 use crate::bench::{Bench, Broken, ensure};
-use crate::case::Verdict;
+use crate::case::{Case, Verdict};
 use crate::harness::Trouble;
+
+use super::{ANY, ONE};
+
+/// The rows of this room.
+pub(super) const CASES: &[Case] = &[
+    case!(
+        "trouble/never-arrived",
+        "C8: a create that never arrived is not_sent, and made nothing",
+        ANY,
+        ONE,
+        never_arrived,
+        lingers
+    ),
+    case!(
+        "trouble/no-capacity",
+        "C8: want of machines is no_capacity, and provably made nothing",
+        ANY,
+        ONE,
+        no_capacity,
+        lingers
+    ),
+    case!("trouble/leftover", "C8: an error names what exists all the same", ANY, ONE, leftover),
+    case!(
+        "trouble/altered-mark",
+        "O2: a machine whose mark was altered is an error that names it",
+        ANY,
+        ONE,
+        altered_mark
+    ),
+    case!("trouble/key-unknown", "C8: a refused key is unauthorized", ANY, ONE, key_unknown),
+    case!("trouble/unknown-status", "C5: a status that nobody knows is kept", ANY, ONE, unknown_status),
+];
 
 /// A create that must fail so.
 async fn fails(bench: &Bench<'_>, trouble: Trouble) -> Result<(Error, SpawnToken), Broken> {
@@ -20,20 +52,20 @@ async fn fails(bench: &Bench<'_>, trouble: Trouble) -> Result<(Error, SpawnToken
     }
 }
 
-pub(super) async fn never_arrived(bench: &Bench<'_>) -> Verdict {
+async fn never_arrived(bench: &Bench<'_>) -> Verdict {
     let (error, token) = fails(bench, Trouble::CreateNeverArrives).await?;
     ensure!(error.effect() == Effect::NotSent, "the effect is {:?}: {error}", error.effect());
     bench.makes_at_most(0, token, "a create that never arrived").await
 }
 
-pub(super) async fn no_capacity(bench: &Bench<'_>) -> Verdict {
+async fn no_capacity(bench: &Bench<'_>) -> Verdict {
     let (error, token) = fails(bench, Trouble::NoCapacity).await?;
     ensure!(error.kind() == ErrorKind::NoCapacity, "want of machines is {}: {error}", error.kind());
     ensure!(error.is_safe_to_resend(), "want of machines may have made something: {error}");
     bench.makes_at_most(0, token, "a create that was refused for want of machines").await
 }
 
-pub(super) async fn leftover(bench: &Bench<'_>) -> Verdict {
+async fn leftover(bench: &Bench<'_>) -> Verdict {
     let (error, token) = fails(bench, Trouble::LeavesLeftover).await?;
     let until = bench.settled_at();
     let found = async || bench.provider().find_spawned(&bench.context(), token).await;
@@ -50,7 +82,7 @@ pub(super) async fn leftover(bench: &Bench<'_>) -> Verdict {
     Ok(())
 }
 
-pub(super) async fn key_unknown(bench: &Bench<'_>) -> Verdict {
+async fn key_unknown(bench: &Bench<'_>) -> Verdict {
     let (made, _) = bench.spawn().await?;
     bench.seen(&made.id).await;
     bench.inject(Trouble::KeyUnknown)?;
@@ -63,11 +95,31 @@ pub(super) async fn key_unknown(bench: &Bench<'_>) -> Verdict {
     }
 }
 
-pub(super) async fn unknown_status(bench: &Bench<'_>) -> Verdict {
+async fn unknown_status(bench: &Bench<'_>) -> Verdict {
     let (made, _) = bench.spawn().await?;
     bench.until(&made.id, &ComputeStatus::Running).await?;
     bench.inject(Trouble::UnknownStatus)?;
     let read = bench.get(&made.id).await?;
     ensure!(matches!(read.status, ComputeStatus::Other(_)), "a status that nobody knows reads {}", read.status);
+    Ok(())
+}
+
+async fn altered_mark(bench: &Bench<'_>) -> Verdict {
+    let order = bench.order(bench.machine()).await?;
+    bench.inject(Trouble::AltersMark)?;
+    let error = match bench.provider().spawn(&bench.context().with_retries(0), &order).await {
+        Ok(made) => {
+            bench.seen(&made.id).await;
+            bench.end(&made.id).await?;
+            return Err(Broken::because(format!("machine {} is answered as if its mark had been kept", made.id)));
+        }
+        Err(error) => error,
+    };
+    ensure!(!error.leftovers().is_empty(), "the error does not name the machine whose mark was altered: {error}");
+    for id in error.leftovers() {
+        // Nobody finds it by its mark: it is ended here.
+        bench.seen(id).await;
+        bench.end(id).await?;
+    }
     Ok(())
 }

@@ -6,14 +6,21 @@ use std::time::Duration;
 use async_trait::async_trait;
 use atlas_auth::Clock;
 use atlas_conformance::{Harness, Options, Outcome, Trouble, run};
-use atlas_core::{ComputeRequest, ComputeStatus, EndpointId, JobRequest, Provider, VolumeRequest};
+use atlas_core::{
+    Capability, ComputeId, ComputeRequest, ComputeStatus, EndpointId, JobId, JobRequest, Probe, Provider, VolumeRequest,
+};
 use atlas_sim::{EndpointSpec, Fault, Mock, MockBuilder, Operation, Rule};
 use serde_json::{Value, json};
+
+use crate::broken::{Broken, Defect};
+
+/// The account's key.
+pub(crate) const KEY: &str = "the-key-of-the-account";
 
 /// The simulated cloud, behind whatever stands before it.
 pub(crate) struct MockHarness {
     pub(crate) cloud: Mock,
-    pub(crate) provider: Arc<dyn Provider>,
+    provider: Arc<dyn Provider>,
     /// The endpoint of its jobs, made anew by each reset.
     endpoint: Mutex<Option<EndpointId>>,
 }
@@ -22,6 +29,11 @@ impl MockHarness {
     pub(crate) fn new(builder: MockBuilder) -> Self {
         let cloud = builder.build();
         Self { provider: Arc::new(cloud.clone()), cloud, endpoint: Mutex::default() }
+    }
+
+    /// From now on the provider has this defect.
+    pub(crate) fn breaks(&mut self, defect: Defect) {
+        self.provider = Arc::new(Broken::new(self.cloud.clone(), defect));
     }
 }
 
@@ -32,7 +44,41 @@ impl Harness for MockHarness {
     }
 
     fn machine(&self) -> ComputeRequest {
-        ComputeRequest::gpu("rtx_4090").image("service:1").http_port(8000)
+        let capabilities = self.cloud.traits().capabilities;
+        let mut machine = ComputeRequest::cpu().http_port(8000);
+        if capabilities.has(Capability::Gpu) {
+            machine = machine.or("rtx_4090");
+        }
+        if capabilities.has(Capability::Images) { machine.image("service:1") } else { machine }
+    }
+
+    fn spare_endpoint(&self) -> Option<EndpointId> {
+        self.endpoint.lock().expect("nobody panics with it").clone()
+    }
+
+    fn webhook(&self) -> Option<String> {
+        Some("https://hook.example/over".to_owned())
+    }
+
+    fn called_back(&self, job: &JobId) -> usize {
+        self.cloud.deliveries().iter().filter(|told| told.body["id"] == job.as_str()).count()
+    }
+
+    fn probe(&self) -> Option<Arc<dyn Probe>> {
+        Some(Arc::new(self.cloud.probe()))
+    }
+
+    async fn writes(&self, id: &ComputeId, words: &str) -> bool {
+        self.cloud.write_log(id, words).is_ok()
+    }
+
+    fn in_own_words(&self, capability: Capability) -> Option<(ComputeRequest, &'static str)> {
+        // The simulated cloud declares neither: this is for providers that do so wrongly.
+        Some((self.machine().option(capability.name(), json!(true)), "/name"))
+    }
+
+    fn secrets(&self) -> Vec<String> {
+        vec![KEY.to_owned()]
     }
 
     async fn reset(&self) {
@@ -63,6 +109,14 @@ impl Harness for MockHarness {
 
     fn inject(&self, trouble: Trouble) -> bool {
         self.cloud.inject(match trouble {
+            Trouble::AltersMark => Rule::on(Operation::Spawn, Fault::AltersName),
+            Trouble::ListingsFail => {
+                for listing in [Operation::Find, Operation::ListVolumes, Operation::ListEndpoints] {
+                    self.cloud.inject(Rule::on(listing, Fault::Errs).always());
+                }
+                Rule::on(Operation::List, Fault::Errs).always()
+            }
+            Trouble::StreamPollFails => Rule::on(Operation::StreamJob, Fault::Errs),
             Trouble::LosesCreate => Rule::on(Operation::Spawn, Fault::LosesAnswer),
             Trouble::CreateNeverArrives => Rule::on(Operation::Spawn, Fault::FailsBefore),
             Trouble::LosesVolume => Rule::on(Operation::CreateVolume, Fault::LosesAnswer),
@@ -101,18 +155,15 @@ impl Harness for MockHarness {
         Some(7)
     }
 
-    fn option(&self) -> Option<(&'static str, Value, &'static str)> {
-        Some(("labels", json!({ "team": "blue" }), "/labels"))
+    fn option(&self) -> Option<(String, Value, String)> {
+        Some(("labels".to_owned(), json!({ "team": "blue" }), "/labels".to_owned()))
     }
 
-    fn forbidden_options(&self) -> Vec<(&'static str, Value)> {
+    fn forbidden_options(&self) -> Vec<(String, Value)> {
         let taken = |name: &str| json!({ name: "x" });
-        vec![
-            ("name", json!("another")),
-            ("env", taken("ATLAS_MARK")),
-            ("env", taken("ATLAS_PRESHARED_KEY")),
-            ("env", taken("ATLAS_SIGNING_KEY")),
-        ]
+        let env =
+            ["ATLAS_MARK", "ATLAS_PRESHARED_KEY", "ATLAS_SIGNING_KEY"].map(|name| ("env".to_owned(), taken(name)));
+        [("name".to_owned(), json!("another"))].into_iter().chain(env).collect()
     }
 }
 
@@ -128,7 +179,7 @@ async fn the_simulated_cloud_keeps_every_promise() {
             .gone(atlas_core::GoneRule::default())
     };
     for (what, builder) in [("as it is", Mock::builder()), ("slow and late", slow(Mock::builder()))] {
-        let report = run(&MockHarness::new(builder.key("the account's")), &Options::default()).await;
+        let report = run(&MockHarness::new(builder.key(KEY)), &Options::default()).await;
         assert!(report.holds(), "{what}:\n{report}");
         let unproven = report.rows.iter().filter(|row| matches!(row.outcome, Outcome::NotProvable(_)));
         assert_eq!(unproven.count(), 0, "{what}: there are means for everything:\n{report}");
@@ -137,12 +188,7 @@ async fn the_simulated_cloud_keeps_every_promise() {
 
 #[tokio::test(start_paused = true)]
 async fn what_is_not_declared_is_refused() {
-    use atlas_core::Capability;
     for capability in Capability::ALL {
-        let needed = [Capability::Gpu, Capability::Images];
-        if needed.contains(&capability) {
-            continue;
-        }
         let report = run(&MockHarness::new(Mock::builder().without(capability).key("k")), &Options::default()).await;
         assert!(report.holds(), "without {capability}:\n{report}");
     }
@@ -157,6 +203,22 @@ async fn no_more_is_spent_than_may_be() {
     assert!(report.spent <= limit, "{report}");
     assert!(report.rows.iter().any(|row| row.outcome == Outcome::TooDear), "{report}");
     assert!(report.left.is_empty(), "{report}");
+}
+
+/// The first machine is bound by the limit too, although no price was seen yet.
+#[tokio::test(start_paused = true)]
+async fn where_the_limit_is_too_small_nothing_is_rented() {
+    for limit in ["0", "0.01"] {
+        let harness = MockHarness::new(Mock::builder().key("k"));
+        let limit = atlas_core::Money::parse(limit).unwrap();
+        let report = run(&NoMeans(&harness), &Options::default().spend_limit(limit)).await;
+        assert!(report.holds(), "what was not run breaks no promise: {report}");
+        let outcome = |name: &str| &report.rows.iter().find(|row| row.case == name).unwrap().outcome;
+        assert_eq!((outcome("life/spawn"), outcome("life/many-at-once")), (&Outcome::TooDear, &Outcome::TooDear));
+        assert_eq!(outcome("life/terminate-unknown"), &Outcome::Passed, "what rents nothing is run");
+        assert_eq!(harness.cloud.ledger().rents.len(), 0, "{report}");
+        assert_eq!(report.spent, atlas_core::Money::ZERO, "{report}");
+    }
 }
 
 /// The same without any means, and without a reset between the cases: as at a real cloud.

@@ -20,7 +20,7 @@ struct Lasting {
 #[async_trait]
 impl Harness for Lasting {
     fn provider(&self) -> Arc<dyn Provider> {
-        Arc::new(Broken { inner: self.cloud.clone(), defect: self.defect })
+        Arc::new(Broken::new(self.cloud.clone(), self.defect))
     }
 
     fn machine(&self) -> ComputeRequest {

@@ -26,21 +26,29 @@ impl Account {
     /// Under a new key of the same account a complete listing shows what was rented under the old one: the new scope then
     /// joins the old.
     pub(super) async fn in_scope(&self, record: IntentRecord) -> Result<IntentRecord> {
+        let Some(scope) = self.joins(&record).await? else { return Ok(record) };
+        let (provider, old, key) = (self.provider.id().clone(), record.intent.scope.clone(), record.key());
+        let joined = self.on_disk(move |intents| {
+            intents.join(&provider, &old, &scope)?;
+            intents.get(key)
+        });
+        Ok(joined.await?.unwrap_or(record))
+    }
+
+    /// The scope which, by what it shows, is to join the record's; `None` if that is the account's own already. Another
+    /// account's is a `conflict`.
+    pub(super) async fn joins(&self, record: &IntentRecord) -> Result<Option<Scope>> {
         let scope = self.provider.scope(&self.context);
         let old = &record.intent.scope;
         if scope == *old {
-            return Ok(record);
+            return Ok(None);
         }
         if self.shows_what_was_rented_under(old).await? {
-            let (provider, old, key) = (self.provider.id().clone(), old.clone(), record.key());
-            let joined = self.on_disk(move |intents| {
-                intents.join(&provider, &old, &scope)?;
-                intents.get(key)
-            });
-            return Ok(joined.await?.unwrap_or(record));
+            return Ok(Some(scope));
         }
         Err(Error::conflict(format!(
-            "rental {} was made under {old} and this account now acts under {scope}: its answers prove nothing",
+            "rental {} was made under {old} and this account now acts under {scope}: its answers prove nothing; \
+             use the key with which it was made",
             record.intent.token(),
         ))
         .with_effect(Effect::NotSent)
@@ -69,7 +77,7 @@ impl Account {
         let (scope, kind) = (self.provider.scope(&self.context), record.intent.kind);
         let asked = self.now();
         match self.read(kind, id).await {
-            Ok(rented) if rented.is_gone() => return Ok(Look::Gone),
+            Ok(rented) if rented.is_gone() => return self.over(record, id).await,
             Ok(rented) => return self.press(record, &rented).await,
             Err(error) if error.is_not_found() => {}
             Err(error) => return Err(error),
@@ -101,17 +109,8 @@ impl Account {
     ) -> Result<Look> {
         let (traits, kind) = (self.provider.traits(), record.intent.kind);
         record.absence.missing(asked, scope, &record.intent.scope);
-        if self.may_move(record) {
-            let found = self.find(kind, record.intent.token()).await?;
-            let copies = record.copies.as_deref().unwrap_or_default();
-            let is_it = |found: &Rented| found.id != *id && !copies.contains(&found.id);
-            if let Some(moved) = self.unheld(found.matches, record.key()).await?.into_iter().find(is_it) {
-                return Ok(Look::Moved(Box::new(moved)));
-            }
-            // It may be where the search did not look.
-            if !found.complete {
-                return Ok(Look::NotYet);
-            }
+        if let Some(look) = self.elsewhere(record, id).await? {
+            return Ok(look);
         }
         if traits.gone_rule(kind) != GoneRule::NotFound {
             let asked = self.now();
@@ -125,6 +124,27 @@ impl Account {
         Ok(if proven { Look::Gone } else { Look::NotYet })
     }
 
+    /// What it means that under this id it is over, or another thing stands: it is gone. But where machines move, that may
+    /// tell of the old id alone.
+    pub(super) async fn over(&self, record: &IntentRecord, id: &ComputeId) -> Result<Look> {
+        Ok(self.elsewhere(record, id).await?.unwrap_or(Look::Gone))
+    }
+
+    /// What a search for it under another id brings, at a cloud that moves machines; `None` if it is nowhere else.
+    async fn elsewhere(&self, record: &IntentRecord, id: &ComputeId) -> Result<Option<Look>> {
+        if !self.may_move(record) {
+            return Ok(None);
+        }
+        let found = self.find(record.intent.kind, record.intent.token()).await?;
+        let copies = record.copies.as_deref().unwrap_or_default();
+        let is_it = |found: &Rented| found.id != *id && !found.is_gone() && !copies.contains(&found.id);
+        if let Some(moved) = self.unheld(found.matches, record.key()).await?.into_iter().find(is_it) {
+            return Ok(Some(Look::Moved(Box::new(moved))));
+        }
+        // It may be where the search did not look.
+        Ok((!found.complete).then_some(Look::NotYet))
+    }
+
     /// Whether its cloud may have moved it: no cloud is known to do so with anything but machines.
     fn may_move(&self, record: &IntentRecord) -> bool {
         self.provider.traits().migrates && record.intent.kind == RentalKind::Machine && !record.taken_over
@@ -134,8 +154,8 @@ impl Account {
     async fn press(&self, record: &mut IntentRecord, rented: &Rented) -> Result<Look> {
         match record.whose(rented) {
             Whose::Ours => {}
-            // The cloud gave the id to somebody else's machine: ours is gone, and that one is not ours to end.
-            Whose::Strangers => return Ok(Look::Gone),
+            // The cloud gave the id to somebody else's machine: ours is not there, and that one is not ours to end.
+            Whose::Strangers => return self.over(record, &rented.id).await,
             Whose::Unclear => {
                 record.unclear = true;
                 return Err(self.unclear(rented));
@@ -167,9 +187,10 @@ impl Account {
 
     fn unclear(&self, rented: &Rented) -> Error {
         let name = crate::error::excerpt(rented.name.as_deref().unwrap_or_default());
+        let kept = if rented.kind == RentalKind::Volume { "; it is kept until that is asked for again" } else { "" };
         Error::conflict(format!(
             "{} {} is called \"{name}\" now and bears no mark: if the cloud gave its id to somebody else, leave it; \
-             if it is yours, say --foreign to end it",
+             if it is yours, say --foreign to end it{kept}",
             rented.kind, rented.id
         ))
         .with_effect(Effect::NotSent)

@@ -11,6 +11,7 @@ mod rent;
 mod rented;
 mod settle;
 mod spawn;
+mod unanswered;
 mod volumes;
 
 use std::sync::Arc;
@@ -97,13 +98,32 @@ impl Account {
         &self.provider
     }
 
+    /// What each of its calls is made with, for calls of the provider's own type.
+    pub fn context(&self) -> &CallContext {
+        &self.context
+    }
+
     /// Reads one machine. A not-found for a machine that was made within the cloud's settle window is asked again until
     /// the window is over.
     pub async fn get(&self, id: impl AsRef<ComputeId>) -> Result<Compute> {
         let id = id.as_ref();
-        let until = self.settles_at(RentalKind::Machine, id).await?;
+        self.read_settled(RentalKind::Machine, id, || self.provider.get(&self.context, id)).await
+    }
+
+    /// Reads by `read` what a provider's own type shows of something. A not-found for what was made within the cloud's
+    /// settle window is asked again until the window is over.
+    pub async fn read_settled<T, Reading>(
+        &self,
+        kind: RentalKind,
+        id: &ComputeId,
+        read: impl Fn() -> Reading,
+    ) -> Result<T>
+    where
+        Reading: Future<Output = Result<T>>,
+    {
+        let until = self.settles_at(kind, id).await?;
         loop {
-            match self.provider.get(&self.context, id).await {
+            match read().await {
                 Err(error) if error.is_not_found() && self.now() < until => {
                     tokio::time::sleep(Duration::from_secs(1)).await;
                 }
@@ -225,7 +245,8 @@ impl Account {
         if compute.status.is_over() {
             let message = format!("machine {} is {} and will not become ready", compute.id, compute.status);
             let error = Error::new(crate::ErrorKind::Provider, message).with_provider(self.provider.id());
-            let is_gone = compute.status == crate::ComputeStatus::Terminated;
+            // Where machines move, that may tell of the id alone; ended by it, the machine is searched for.
+            let is_gone = compute.status == crate::ComputeStatus::Terminated && !self.provider.traits().migrates;
             return Err(if is_gone { error } else { error.with_leftover(compute.id) });
         }
         if compute.status != crate::ComputeStatus::Running {

@@ -105,7 +105,7 @@ impl Account {
                 Whose::Ours if rented.is_gone() => return Ok(record),
                 Whose::Ours if record.is_living() && record.goes_by_its_word() => return Ok(record),
                 Whose::Strangers if record.is_living() => {
-                    self.on_disk(move |intents| intents.close(&record, Proof::Gone)).await?;
+                    self.displaced(record, id).await?;
                     rented
                 }
                 Whose::Strangers if !permission.foreign => return Err(self.used_again(&rented)),
@@ -120,6 +120,17 @@ impl Account {
         let why = self.permit(kind, id, rented.mark().as_ref(), permission, verb)?;
         let intent = self.intent_for(&rented);
         self.on_disk(move |intents| intents.take_over(intent, &rented, why)).await
+    }
+
+    /// Another thing has the id of what is recorded, which is gone by that, or moved.
+    async fn displaced(&self, record: IntentRecord, id: &ComputeId) -> Result<()> {
+        let key = record.key();
+        match self.over(&record, id).await? {
+            Look::Gone => self.on_disk(move |intents| intents.close(&record, Proof::Gone)).await.map(drop),
+            Look::Moved(moved) => self.on_disk(move |intents| intents.moved(key, &moved.id)).await,
+            // Left as it is: a later look finds out.
+            Look::NotYet => Ok(()),
+        }
     }
 
     /// What was asked for is done, and what stands under its id now is another's: neither killed nor passed off as ended.
@@ -198,6 +209,8 @@ impl Account {
                     Look::Gone => true,
                     Look::NotYet => false,
                     Look::Moved(moved) => {
+                        // What spoke for an absence told of the old id.
+                        record.absence.seen();
                         id = moved.id;
                         false
                     }
@@ -206,7 +219,10 @@ impl Account {
             match step {
                 Ok(true) => return Ok(()),
                 Ok(false) => {}
-                Err(error) if is_final(&error) => return Err(error),
+                Err(error) if is_final(&error) => {
+                    ending.is_kept = is_recorded && self.is_kept(key).await;
+                    return Err(error);
+                }
                 Err(error) => ending.last = Some(error),
             }
             tokio::time::sleep(pause).await;
@@ -230,6 +246,10 @@ impl Account {
         let look = self.look(&mut record, &id).await;
         // What was seen is kept, whatever the cloud said to it.
         let (kept, record) = self.on_disk(move |intents| Ok((intents.observed(&record), record))).await?;
+        if look.as_ref().is_err_and(|error| takes_back(&record, error)) {
+            let taken_back = self.on_disk(move |intents| intents.keep(key)).await;
+            taken_back.map_err(|error| error.context("its end was refused, and that cannot be recorded"))?;
+        }
         match look? {
             Look::Gone => {
                 let closed = self.on_disk(move |intents| intents.close(&record, Proof::Gone)).await?;
@@ -239,6 +259,12 @@ impl Account {
             Look::NotYet => kept?,
         }
         Ok(false)
+    }
+
+    /// Whether its ending was taken back. A record that cannot be read just now tells of none.
+    async fn is_kept(&self, key: RecordKey) -> bool {
+        let record = self.on_disk(move |intents| intents.get(key)).await;
+        matches!(record, Ok(Some(IntentRecord { phase: IntentPhase::Bound { .. }, .. })))
     }
 
     /// Says of an ending that failed, or that nobody waits for any more, what becomes of the machine.
@@ -256,6 +282,7 @@ impl Account {
             None => "and nothing is recorded of it: ask again".to_owned(),
         };
         match ended {
+            Ok(Err(error)) if ending.is_kept => Err(error),
             Ok(Err(error)) if ending.recorded.is_some() => {
                 Err(error.context(format!("{kind} {id} is not proven gone, {carried_on}")))
             }
@@ -286,8 +313,19 @@ fn ends(kind: RentalKind) -> &'static str {
 struct Ending {
     /// Whether it is written down that the machine is to go; `None` before it was tried.
     recorded: Option<Result<()>>,
+    /// Whether it was refused and taken back.
+    is_kept: bool,
     /// What went wrong last, where it may pass.
     last: Option<Error>,
+}
+
+/// Whether this refusal takes an ending back: of a volume that bears another name now. Who asked is told that it is not
+/// deleted, and whoever renames it uses it: when it has its name again, a word from before would end what is on it.
+fn takes_back(record: &IntentRecord, error: &Error) -> bool {
+    record.intent.kind == RentalKind::Volume
+        && record.unclear
+        && error.kind() == ErrorKind::Conflict
+        && error.effect() == Effect::NotSent
 }
 
 /// Whether asking again is of no use until somebody has done something about it.

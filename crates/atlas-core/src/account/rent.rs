@@ -1,5 +1,6 @@
 //! Renting what is no machine (rule O1): recorded, sent once, closed by an answer or by proof.
 
+use std::future::Ready;
 use std::sync::Arc;
 
 use super::Account;
@@ -18,12 +19,53 @@ impl Account {
     /// cloud's answer is lost, the error's effect is `unknown` and the intent stays open: `reap` finds out what became of
     /// it. So it does if the future is dropped. What comes back under another mark is ended before this returns.
     ///
-    /// For a network volume there is [`create_volume`](Self::create_volume).
-    pub async fn rent<R, T, F, Made>(&self, name: Option<String>, request: R, create: F) -> Result<T>
+    /// Who can list what there is rents by [`rent_or_find`](Self::rent_or_find), which survives a lost answer. For a
+    /// network volume there is [`create_volume`](Self::create_volume).
+    pub async fn rent<R, T, F, Making>(&self, name: Option<String>, request: R, create: F) -> Result<T>
     where
         T: Rentable,
-        F: FnOnce(CallContext, RentalOrder<R>) -> Made,
-        Made: Future<Output = Result<T>>,
+        F: FnOnce(CallContext, RentalOrder<R>) -> Making,
+        Making: Future<Output = Result<T>>,
+    {
+        let no_list = None::<fn(CallContext) -> Ready<Result<Vec<T>>>>;
+        self.rent_with(name, request, create, no_list).await
+    }
+
+    /// As [`rent`](Self::rent); when the cloud's answer is lost, what it made is looked for in what `list` gives, at most
+    /// for twenty seconds and within the call's time-out, and handed out as if the answer had come.
+    ///
+    /// `list` gives all of this kind that the account has, or an error. Of several that bear the order's mark the oldest is
+    /// handed out, and the others are left alone: they are shown by `list` and `reap`.
+    pub async fn rent_or_find<R, T, F, Making, L, Listing>(
+        &self,
+        name: Option<String>,
+        request: R,
+        create: F,
+        list: L,
+    ) -> Result<T>
+    where
+        T: Rentable,
+        F: FnOnce(CallContext, RentalOrder<R>) -> Making,
+        Making: Future<Output = Result<T>>,
+        L: Fn(CallContext) -> Listing,
+        Listing: Future<Output = Result<Vec<T>>>,
+    {
+        self.rent_with(name, request, create, Some(list)).await
+    }
+
+    async fn rent_with<R, T, F, Making, L, Listing>(
+        &self,
+        name: Option<String>,
+        request: R,
+        create: F,
+        list: Option<L>,
+    ) -> Result<T>
+    where
+        T: Rentable,
+        F: FnOnce(CallContext, RentalOrder<R>) -> Making,
+        Making: Future<Output = Result<T>>,
+        L: Fn(CallContext) -> Listing,
+        Listing: Future<Output = Result<Vec<T>>>,
     {
         let (kind, shared) = (T::KIND, &self.surroundings);
         let named = |error: Error| error.with_provider(self.provider.id()).with_operation(makes(kind));
@@ -43,9 +85,18 @@ impl Account {
             let late = Error::timeout("the create was to be sent within a minute of its record, and was not");
             return Err(named(self.failed(&intent, late.with_effect(Effect::NotSent)).await));
         }
-        let made = match create(self.context.clone(), order).await {
-            Ok(made) => made,
-            Err(error) => return Err(self.failed(&intent, error).await),
+        let answer = create(self.context.clone(), order).await;
+        let made = match (answer, list) {
+            (Ok(made), _) => made,
+            (Err(error), None) => return Err(self.failed(&intent, error).await),
+            (lost, Some(list)) => {
+                let look = || async {
+                    let mut all = list(self.context.clone()).await?;
+                    all.retain(|one| one.rented().bears(token) && !one.rented().is_gone());
+                    Ok(all)
+                };
+                self.made_by(&intent, lost, look).await?.first
+            }
         };
         let rented = made.rented();
         let bound = shared.intents.bound(token, &rented.id).await;

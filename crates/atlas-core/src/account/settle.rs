@@ -63,6 +63,29 @@ impl Account {
         self.step("settle", self.settle_step(record, grace)).await
     }
 
+    /// Whether [`settle`](Self::settle) could judge this record by what this account answers; else the `conflict` that it
+    /// would end with. Reads only.
+    pub async fn can_settle(&self, record: &IntentRecord) -> Result<()> {
+        if self.made_nothing_elsewhere(record).is_some() {
+            return Ok(());
+        }
+        self.step("settle", async { self.joins(record).await.map(drop) }).await
+    }
+
+    /// The proof of a create that made nothing under another scope: what an account said to it, or never heard, stays true
+    /// whichever key is used now. Under its own scope it is watched on.
+    fn made_nothing_elsewhere(&self, record: &IntentRecord) -> Option<Proof> {
+        match record.phase {
+            IntentPhase::Closed { proof: proof @ (Proof::Refused | Proof::NotSent), .. } => {
+                (self.provider.scope(&self.context) != record.intent.scope).then_some(proof)
+            }
+            IntentPhase::Open
+            | IntentPhase::Bound { .. }
+            | IntentPhase::Releasing { .. }
+            | IntentPhase::Closed { .. } => None,
+        }
+    }
+
     async fn settle_step(&self, record: &IntentRecord, grace: Duration) -> Result<Settled> {
         let (key, is_open) = (record.key(), record.phase == IntentPhase::Open);
         // Asked before the record is read: a sender writes its answer down before it lets go.
@@ -71,8 +94,11 @@ impl Account {
             return Ok(Settled::BeingSent);
         }
         let read = self.on_disk(move |intents| intents.get(key)).await?;
-        let Some(mut record) = read else { return Ok(Settled::Closed(Proof::Gone)) };
-        record = self.in_scope(record).await?;
+        let Some(record) = read else { return Ok(Settled::Closed(Proof::Gone)) };
+        if let Some(proof) = self.made_nothing_elsewhere(&record) {
+            return Ok(Settled::Closed(proof));
+        }
+        let record = self.in_scope(record).await?;
         match record.phase.clone() {
             IntentPhase::Open => self.settle_open(record).await,
             IntentPhase::Bound { compute } => self.settle_bound(record, &compute).await,
@@ -113,9 +139,10 @@ impl Account {
 
     async fn settle_bound(&self, mut record: IntentRecord, id: &ComputeId) -> Result<Settled> {
         let (scope, asked) = (self.provider.scope(&self.context), self.now());
-        match self.read(record.intent.kind, id).await {
-            Ok(rented) if rented.is_gone() => return self.close(record, Proof::Gone).await,
-            Ok(rented) if record.whose(&rented) == Whose::Strangers => return self.close(record, Proof::Gone).await,
+        let look = match self.read(record.intent.kind, id).await {
+            Ok(rented) if rented.is_gone() || record.whose(&rented) == Whose::Strangers => {
+                self.over(&record, id).await?
+            }
             Ok(rented) => {
                 let is_unclear = record.whose(&rented) == Whose::Unclear;
                 record.sees(&rented);
@@ -123,10 +150,9 @@ impl Account {
                 self.on_disk(move |intents| intents.observed(&record)).await?;
                 return Ok(Settled::Plain(Box::new(rented)));
             }
-            Err(error) if error.is_not_found() => {}
+            Err(error) if error.is_not_found() => self.missing(&mut record, id, &scope, asked).await?,
             Err(error) => return Err(error),
-        }
-        let look = self.missing(&mut record, id, &scope, asked).await?;
+        };
         let (key, seen) = (record.key(), record.clone());
         self.on_disk(move |intents| intents.observed(&seen)).await?;
         match look {

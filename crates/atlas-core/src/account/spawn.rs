@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::Account;
+use super::unanswered::Made;
 use crate::{
     Auth, Compute, ComputeId, ComputeRequest, Credentials, Effect, Error, ErrorKind, FileIntents, Intent, IntentRecord,
     Intents, Mark, Proof, Rentable, RentalKind, Rented, Result, SpawnOrder, SpawnToken, Spawned, TokenKind,
@@ -18,8 +19,10 @@ impl Account {
     /// Rents a machine, and hands out its keys. **Bills until it is terminated.** Never sent twice.
     ///
     /// The machine gets `ATLAS_PRESHARED_KEY` (or `ATLAS_SIGNING_KEY`) into its environment. When the cloud's answer is
-    /// lost, the error's effect is `unknown` and the intent stays open: `reap` finds out what became of it. So it does if
-    /// the future is dropped. A machine that cannot be handed out is ended before this returns.
+    /// lost, what it made is looked for, at most for twenty seconds and within the call's time-out, and handed out with its
+    /// keys as if the answer had come; of several the oldest, and the others are ended. If none is found, the error's
+    /// effect is `unknown` and the intent stays open: `reap` finds out what became of it, and the keys are lost. So it does
+    /// if the future is dropped. A machine that cannot be handed out is ended before this returns.
     pub async fn spawn(&self, request: ComputeRequest, auth: Auth) -> Result<Spawned> {
         let named = |error: Error| error.with_provider(self.provider.id()).with_operation("spawn");
         // A provider that is a user's own may check nothing.
@@ -41,10 +44,9 @@ impl Account {
             let late = Error::timeout("the create was to be sent within a minute of its record, and was not");
             return Err(named(self.failed(&intent, late.with_effect(Effect::NotSent)).await));
         }
-        let compute = match self.provider.spawn(&self.context, &order).await {
-            Ok(compute) => compute,
-            Err(error) => return Err(self.failed(&intent, error).await),
-        };
+        let answer = self.provider.spawn(&self.context, &order).await;
+        let look = || async { Ok(self.provider.find_spawned(&self.context, token).await?.matches) };
+        let Made { first: compute, others: twins } = self.made_by(&intent, answer, look).await?;
         let bound = shared.intents.bound(token, &compute.id).await;
         drop(order);
         let spawned = Spawned::new(compute, credentials).allow_plain_http(allow_plain_http);
@@ -58,8 +60,14 @@ impl Account {
             refused => refused,
         };
         match handed_out {
-            Ok(()) => Ok(spawned),
-            Err(error) => Err(self.undo(&intent, std::slice::from_ref(&spawned.compute.id), named(error)).await),
+            Ok(()) => {
+                self.end_twins(&intent, &spawned.compute.id, &twins).await;
+                Ok(spawned)
+            }
+            Err(error) => {
+                let all: Vec<_> = std::iter::once(spawned.compute.id).chain(twins).collect();
+                Err(self.undo(&intent, &all, named(error)).await)
+            }
         }
     }
 

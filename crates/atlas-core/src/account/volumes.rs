@@ -8,32 +8,26 @@ use crate::{ComputeId, Error, RentalKind, Result, Volume, VolumeId, VolumeReques
 impl Account {
     /// Makes a network volume. **Bills until it is deleted.** Never sent twice.
     ///
-    /// When the cloud's answer is lost, the error's effect is `unknown` and the intent stays open: `reap` finds out what
-    /// became of it, and a volume that is there is kept. So it does if the future is dropped.
+    /// When the cloud's answer is lost, what it made is looked for, at most for twenty seconds and within the call's
+    /// time-out, and handed out as if the answer had come. If nothing is found, the error's effect is `unknown` and the
+    /// intent stays open: `reap` finds out what became of it, and a volume that is there is kept. So it does if the future
+    /// is dropped.
     pub async fn create_volume(&self, request: VolumeRequest) -> Result<Volume> {
         // A provider that is a user's own may check nothing.
         let checked = request.validate().and_then(|()| self.provider.check_volume(&request));
         checked.map_err(|error| error.with_provider(self.provider.id()).with_operation("create_volume"))?;
-        let provider = self.provider.clone();
-        self.rent(request.name.clone(), request, |context, order| async move {
-            provider.create_volume(&context, &order).await
-        })
-        .await
+        let provider = &self.provider;
+        let create = |context, order| async move { provider.create_volume(&context, &order).await };
+        let list = |context| async move { provider.list_volumes(&context).await };
+        self.rent_or_find(request.name.clone(), request, create, list).await
     }
 
     /// Reads one network volume. A not-found for one that was made within the cloud's settle window is asked again until
     /// the window is over.
     pub async fn get_volume(&self, id: &VolumeId) -> Result<Volume> {
         self.named_volume(id, "get_volume")?;
-        let until = self.settles_at(RentalKind::Volume, &ComputeId::new(id.as_str())).await?;
-        loop {
-            match self.provider.get_volume(&self.context, id).await {
-                Err(error) if error.is_not_found() && self.now() < until => {
-                    tokio::time::sleep(Duration::from_secs(1)).await;
-                }
-                answer => return answer,
-            }
-        }
+        let read = || self.provider.get_volume(&self.context, id);
+        self.read_settled(RentalKind::Volume, &ComputeId::new(id.as_str()), read).await
     }
 
     /// Reads all network volumes of the account: the whole answer or an error, never less.

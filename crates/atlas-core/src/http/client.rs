@@ -1,6 +1,6 @@
 //! One account's way to one API of its cloud: the whole stack, built once.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -153,9 +153,22 @@ impl HttpClientBuilder {
         });
         let auth = Arc::new(Auth { inner: attempt, key: self.key, key_variable: self.key_variable });
         let timeout = Arc::new(Timeout { inner: auth, default: TRY });
-        let limit = Arc::new(Limit::new(timeout, self.quotas, self.read_limits, self.clock.clone()));
-        let retry = Arc::new(Retry { inner: limit, default: RETRIES, entropy: self.entropy });
-        let stack = Arc::new(Deadline { inner: retry, default: CALL });
+        let limit = Arc::new(Limit {
+            inner: timeout,
+            provider: self.provider.clone(),
+            clock: self.clock.clone(),
+            quotas: self.quotas,
+            read: self.read_limits,
+            buckets: Mutex::default(),
+        });
+        let retry = Arc::new(Retry {
+            inner: limit,
+            default: RETRIES,
+            provider: self.provider.clone(),
+            clock: self.clock.clone(),
+            entropy: self.entropy,
+        });
+        let stack = Arc::new(Deadline { inner: retry, clock: self.clock.clone(), default: CALL });
         HttpClient { provider: self.provider, api: self.api, clock: self.clock, stack }
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use atlas_auth::Clock;
 
 use super::{Request, Response, Transport};
 use crate::{Effect, Error, Result, duration};
@@ -12,6 +13,7 @@ use crate::{Effect, Error, Result, duration};
 #[derive(Debug)]
 pub(crate) struct Deadline {
     pub(crate) inner: Arc<dyn Transport>,
+    pub(crate) clock: Arc<dyn Clock>,
     /// Unless the call brings its own.
     pub(crate) default: Duration,
 }
@@ -19,8 +21,8 @@ pub(crate) struct Deadline {
 #[async_trait]
 impl Transport for Deadline {
     async fn send(&self, mut request: Request) -> Result<Response> {
-        let bound = request.terms.deadline.unwrap_or(self.default);
-        request.terms.deadline = Some(bound);
+        let bound = request.terms.timeout.unwrap_or(self.default);
+        request.terms.over_at = Some(self.clock.monotonic() + bound);
         let exposed = request.terms.exposed.clone();
         if let Ok(answer) = tokio::time::timeout(bound, self.inner.send(request)).await {
             return answer;

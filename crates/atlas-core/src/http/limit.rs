@@ -1,19 +1,22 @@
 //! Keeps the cloud's limits on this side, so that calls wait here in order of urgency rather than being refused there.
 //!
-//! Each bucket has quotas, as documented, and a moment until which the cloud said that it takes nothing. Who waits stands
-//! in its queue, ordered by lane and arrival; only the first may go, and wakes the next. No lock is held across an await.
+//! Each bucket has quotas, as documented, and a moment until which the cloud said that it takes nothing. Who finds nobody
+//! waiting and nothing against it goes at once; who must wait stands in the bucket's queue, ordered by lane and arrival;
+//! only the first may go, and wakes the next. A call that would be over before its turn is told so at once. A call with a
+//! key of its own counts under that key. No lock is held across an await.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use atlas_auth::Clock;
+use atlas_auth::{Clock, Secret, TokenHash};
 use http::HeaderMap;
 use tokio::sync::Notify;
 
 use super::{Lane, Request, Response, Transport};
-use crate::{Error, ErrorKind, Result};
+use crate::{Effect, Error, ErrorKind, ProviderId, Result, duration};
 
 /// So many calls within so much time, for one bucket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,18 +50,32 @@ pub(crate) type Quotas = fn(&str) -> &'static [Quota];
 /// No wait that a cloud asks for is believed beyond this; it is asked again then.
 const LONGEST_WAIT: Duration = Duration::from_hours(1);
 
+/// So many buckets are kept before those that hold nothing are dropped: each endpoint of an account has some of its own.
+const MANY: usize = 1024;
+
+/// How much of a key's hash tells whose limits a call counts under.
+const FINGERPRINT: usize = 16;
+
+/// A wait as long as this is told, for a person may be watching.
+const LONG: Duration = Duration::from_secs(5);
+
 /// Holds requests back until the cloud will take them.
 #[derive(Debug)]
 pub(crate) struct Limit {
-    inner: Arc<dyn Transport>,
-    buckets: Mutex<BTreeMap<String, Bucket>>,
-    clock: Arc<dyn Clock>,
-    quotas: Quotas,
-    read: Option<LimitReader>,
+    pub(crate) inner: Arc<dyn Transport>,
+    pub(crate) provider: ProviderId,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) quotas: Quotas,
+    pub(crate) read: Option<LimitReader>,
+    pub(crate) buckets: Mutex<Buckets>,
 }
 
+/// By their names: those of a call that brings a key of its own begin with that key's hash.
+pub(crate) type Buckets = BTreeMap<String, Bucket>;
+
 #[derive(Debug, Default)]
-struct Bucket {
+pub(crate) struct Bucket {
+    quotas: &'static [Quota],
     /// When calls went, oldest first, as far back as the longest quota reaches.
     gone: VecDeque<Duration>,
     blocked_until: Duration,
@@ -67,6 +84,18 @@ struct Bucket {
 }
 
 impl Bucket {
+    /// Lets one call go, if nothing stands against it; else says for how long something does.
+    fn go(&mut self, now: Duration) -> Result<(), Duration> {
+        match self.free_in(now) {
+            Duration::ZERO if self.quotas.is_empty() => Ok(()),
+            Duration::ZERO => {
+                self.gone.push_back(now);
+                Ok(())
+            }
+            wait => Err(wait),
+        }
+    }
+
     fn leave(&mut self, place: (Lane, u64)) {
         if self.waiting.remove(&place).is_some()
             && let Some(first) = self.waiting.values().next()
@@ -76,8 +105,8 @@ impl Bucket {
     }
 
     /// How long until one more call may go.
-    fn free_in(&mut self, quotas: &[Quota], now: Duration) -> Duration {
-        let longest = quotas.iter().map(|quota| quota.within).max().unwrap_or_default();
+    fn free_in(&mut self, now: Duration) -> Duration {
+        let longest = self.quotas.iter().map(|quota| quota.within).max().unwrap_or_default();
         while self.gone.front().is_some_and(|at| now.saturating_sub(*at) >= longest) {
             self.gone.pop_front();
         }
@@ -87,21 +116,26 @@ impl Bucket {
             oldest.map_or(Duration::ZERO, |at| (*at + quota.within).saturating_sub(now))
         };
         let blocked = self.blocked_until.saturating_sub(now);
-        quotas.iter().map(wait).max().unwrap_or_default().max(blocked)
+        self.quotas.iter().map(wait).max().unwrap_or_default().max(blocked)
+    }
+
+    /// Whether a new one would do as well.
+    fn is_idle(&mut self, now: Duration) -> bool {
+        self.waiting.is_empty() && self.free_in(now).is_zero() && self.gone.is_empty()
     }
 }
 
 /// A place in a bucket's queue; given up when dropped, however its call ends.
 struct Place<'a> {
     limit: &'a Limit,
-    bucket: String,
+    bucket: &'a str,
     rank: (Lane, u64),
     turn: Arc<Notify>,
 }
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
-        if let Some(bucket) = self.limit.lock().get_mut(&self.bucket) {
+        if let Some(bucket) = self.limit.lock().get_mut(self.bucket) {
             bucket.leave(self.rank);
         }
     }
@@ -117,82 +151,112 @@ enum Turn {
 }
 
 impl Limit {
-    pub(crate) fn new(
-        inner: Arc<dyn Transport>,
-        quotas: Quotas,
-        read: Option<LimitReader>,
-        clock: Arc<dyn Clock>,
-    ) -> Self {
-        Self { inner, buckets: Mutex::default(), clock, quotas, read }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Bucket>> {
+    fn lock(&self) -> MutexGuard<'_, Buckets> {
         self.buckets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn queue(&self, bucket: &str, lane: Lane) -> Place<'_> {
+    /// The bucket, which is made if there is none yet.
+    fn bucket<'a>(&self, buckets: &'a mut Buckets, name: &str, quotas: &'static [Quota]) -> &'a mut Bucket {
+        // Looked up twice, so that no name is copied for the one that is there.
+        if !buckets.contains_key(name) {
+            if buckets.len() >= MANY {
+                let now = self.clock.monotonic();
+                buckets.retain(|_, bucket| !bucket.is_idle(now));
+            }
+            buckets.insert(name.to_owned(), Bucket { quotas, ..Bucket::default() });
+        }
+        buckets.get_mut(name).expect("it was there, or was put there")
+    }
+
+    /// A place in the queue, unless the call may go at once.
+    fn queue<'a>(&'a self, name: &'a str, quotas: &'static [Quota], lane: Lane) -> Option<Place<'a>> {
         let mut buckets = self.lock();
-        let entry = buckets.entry(bucket.to_owned()).or_default();
-        entry.next += 1;
-        let (rank, turn) = ((lane, entry.next), Arc::new(Notify::new()));
-        entry.waiting.insert(rank, turn.clone());
-        Place { limit: self, bucket: bucket.to_owned(), rank, turn }
+        let bucket = self.bucket(&mut buckets, name, quotas);
+        if bucket.waiting.is_empty() && bucket.go(self.clock.monotonic()).is_ok() {
+            return None;
+        }
+        bucket.next += 1;
+        let (rank, turn) = ((lane, bucket.next), Arc::new(Notify::new()));
+        bucket.waiting.insert(rank, turn.clone());
+        Some(Place { limit: self, bucket: name, rank, turn })
     }
 
     fn turn(&self, place: &Place<'_>) -> Turn {
         let now = self.clock.monotonic();
         let mut buckets = self.lock();
-        let Some(bucket) = buckets.get_mut(&place.bucket) else { return Turn::Now };
+        let Some(bucket) = buckets.get_mut(place.bucket) else { return Turn::Now };
         if bucket.waiting.keys().next() != Some(&place.rank) {
             return Turn::Later;
         }
-        match bucket.free_in((self.quotas)(&place.bucket), now) {
-            Duration::ZERO => {
-                bucket.gone.push_back(now);
+        match bucket.go(now) {
+            Ok(()) => {
                 bucket.leave(place.rank);
                 Turn::Now
             }
-            wait => Turn::In(wait),
+            Err(wait) => Turn::In(wait),
         }
     }
 
-    async fn pass(&self, name: &str, lane: Lane) {
-        let place = self.queue(name, lane);
+    /// Waits until the request may go. One that will be over before that is refused now, and can say for how long.
+    async fn pass(&self, name: &str, quotas: &'static [Quota], request: &Request) -> Result<()> {
+        let Some(place) = self.queue(name, quotas, request.urgency()) else { return Ok(()) };
         loop {
             match self.turn(&place) {
-                Turn::Now => return,
+                Turn::Now => return Ok(()),
                 Turn::Later => place.turn.notified().await,
+                Turn::In(wait) if request.terms.is_over_after(wait, self.clock.monotonic()) => return Err(full(wait)),
                 // Whoever comes with more urgency in the meantime is the first then, and goes first.
-                Turn::In(wait) => tokio::time::sleep(wait).await,
+                Turn::In(wait) => {
+                    told_wait(&self.provider, request.operation(), wait);
+                    tokio::time::sleep(wait).await;
+                }
             }
         }
     }
 
-    fn block(&self, name: &str, span: Duration) {
+    fn block(&self, name: &str, quotas: &'static [Quota], span: Duration) {
         let until = self.clock.monotonic() + span.min(LONGEST_WAIT);
         let mut buckets = self.lock();
-        let bucket = buckets.entry(name.to_owned()).or_default();
+        let bucket = self.bucket(&mut buckets, name, quotas);
         bucket.blocked_until = bucket.blocked_until.max(until);
     }
+}
+
+/// Under which name a request counts: another key may be another account's, and has limits of its own.
+fn counted<'a>(bucket: &'a str, key: Option<&Secret>) -> Cow<'a, str> {
+    let Some(key) = key else { return Cow::Borrowed(bucket) };
+    let mut name: String = TokenHash::of(key.expose()).to_string().chars().take(FINGERPRINT).collect();
+    name.extend([" ", bucket]);
+    Cow::Owned(name)
+}
+
+/// Tells a long wait.
+pub(super) fn told_wait(provider: &ProviderId, operation: &'static str, wait: Duration) {
+    if wait >= LONG {
+        let seconds = wait.as_secs();
+        tracing::warn!(target: "atlas::http", provider = provider.as_str(), operation, seconds, "waiting for the cloud to take calls again");
+    }
+}
+
+fn full(wait: Duration) -> Error {
+    let message = format!("the cloud takes no more such calls for {}", duration::rounded(wait));
+    Error::new(ErrorKind::RateLimited, message).with_effect(Effect::NotSent).with_retry_after(wait)
 }
 
 #[async_trait]
 impl Transport for Limit {
     async fn send(&self, request: Request) -> Result<Response> {
-        let name = request.counted_under().to_owned();
-        self.pass(&name, request.urgency()).await;
+        let bucket = request.counted_under().to_owned();
+        let quotas = (self.quotas)(&bucket);
+        let name = counted(&bucket, request.terms.key.as_ref());
+        self.pass(&name, quotas, &request).await?;
         let answer = self.inner.send(request).await;
-        match &answer {
-            Ok(response) => {
-                if let Some(learned) = self.read.and_then(|read| read(&response.headers)) {
-                    self.block(&name, learned.exhausted_for);
-                }
-            }
-            Err(error) => {
-                if let Some(wait) = refused_for(error) {
-                    self.block(&name, wait);
-                }
-            }
+        let full_for = match &answer {
+            Ok(response) => self.read.and_then(|read| read(&response.headers)).map(|learned| learned.exhausted_for),
+            Err(error) => refused_for(error),
+        };
+        if let Some(span) = full_for {
+            self.block(&name, quotas, span);
         }
         answer
     }

@@ -45,7 +45,9 @@ pub enum Lane {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Terms {
     /// Bounds the whole call.
-    pub(crate) deadline: Option<Duration>,
+    pub(crate) timeout: Option<Duration>,
+    /// When that bound is reached, by the clock's monotonic count.
+    pub(crate) over_at: Option<Duration>,
     /// How often the request is repeated at the most.
     pub(crate) retries: Option<u32>,
     /// Goes instead of the account's key.
@@ -58,6 +60,13 @@ pub(crate) struct Terms {
     pub(crate) attempt: u32,
     /// Whether something was sent of which nobody knows that it did nothing.
     pub(crate) exposed: Exposed,
+}
+
+impl Terms {
+    /// Whether the call will be over once `wait` has passed from `now`.
+    pub(crate) fn is_over_after(&self, wait: Duration, now: Duration) -> bool {
+        self.over_at.is_some_and(|over_at| now.saturating_add(wait) >= over_at)
+    }
 }
 
 /// Shared by all who hold a request: whether the cloud may have acted on it by now.
@@ -187,12 +196,18 @@ impl Request {
     }
 
     /// A body in JSON.
-    pub fn json(mut self, body: &impl Serialize) -> Result<Self> {
+    pub fn json(self, body: &impl Serialize) -> Result<Self> {
         // The cause is not kept: its text might quote a secret of the body.
         let bytes = serde_json::to_vec(body).map_err(|_| Error::validation("the request has no JSON form"))?;
-        self.body = Bytes::from(bytes);
+        Ok(self.written_json(Bytes::from(bytes)))
+    }
+
+    /// A body in JSON that is written already.
+    #[must_use]
+    pub fn written_json(mut self, body: Bytes) -> Self {
+        self.body = body;
         self.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        Ok(self)
+        self
     }
 
     /// The method.
@@ -230,6 +245,11 @@ impl Request {
         self.terms.attempt
     }
 
+    /// Method, address, headers and body: all that goes over the wire.
+    pub(crate) fn into_parts(self) -> (Method, Url, HeaderMap, Bytes) {
+        (self.method, self.url, self.headers, self.body)
+    }
+
     pub(crate) fn repeatable(&self) -> Repeat {
         self.repeat
     }
@@ -248,7 +268,8 @@ impl Request {
 
     pub(crate) fn under(mut self, context: &CallContext) -> Self {
         self.terms = Terms {
-            deadline: context.timeout(),
+            timeout: context.timeout(),
+            over_at: None,
             retries: context.retries(),
             key: context.key().cloned(),
             transport: context.transport().cloned(),

@@ -61,24 +61,28 @@ impl fmt::Debug for ReqwestTransport {
 impl Transport for ReqwestTransport {
     async fn send(&self, request: Request) -> Result<Response> {
         let client = if super::url::is_loopback(request.url()) { &self.loopback } else { &self.out };
-        let place = place(request.url());
-        let answer = client
-            .request(request.method().clone(), request.url().clone())
-            .headers(request.headers().clone())
-            .body(request.body().clone())
-            .send()
-            .await
-            .map_err(|cause| failure(cause, &place))?;
-        let (status, headers) = (answer.status(), answer.headers().clone());
-        if request.is_streaming() && status.is_success() {
-            let pieces = answer.bytes_stream().map_err(move |cause| failure(cause, &place)).boxed();
+        let is_streaming = request.is_streaming();
+        let mut answer = client.execute(native(request)).await.map_err(failure)?;
+        let (status, headers) = (answer.status(), std::mem::take(answer.headers_mut()));
+        if is_streaming && status.is_success() {
+            let url = answer.url().clone();
+            let pieces = answer.bytes_stream().map_err(move |cause| failure(cause.with_url(url.clone()))).boxed();
             return Ok(Response::in_pieces(status, headers, pieces));
         }
         if answer.content_length().is_some_and(|length| length > LONGEST as u64) {
             return Err(Error::new(ErrorKind::Decode, "the cloud's answer is longer than can be read"));
         }
-        Ok(Response::new(status, headers, answer.bytes().await.map_err(|cause| failure(cause, &place))?))
+        Ok(Response::new(status, headers, answer.bytes().await.map_err(failure)?))
     }
+}
+
+/// The request in reqwest's form. Its parts are handed over, not copied.
+fn native(request: Request) -> reqwest::Request {
+    let (method, url, headers, body) = request.into_parts();
+    let mut native = reqwest::Request::new(method, url);
+    *native.headers_mut() = headers;
+    *native.body_mut() = Some(body.into());
+    native
 }
 
 /// Whom this asks. The rest of an address may hold what nobody shall read.
@@ -87,7 +91,8 @@ fn place(url: &url::Url) -> String {
     url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
 
-fn failure(cause: reqwest::Error, place: &str) -> Error {
+fn failure(cause: reqwest::Error) -> Error {
+    let place = cause.url().map_or_else(|| "the cloud".to_owned(), place);
     let cause = cause.without_url();
     let error = if cause.is_connect() {
         let why = root(&cause);

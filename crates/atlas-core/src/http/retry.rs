@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use atlas_auth::Entropy;
+use atlas_auth::{Clock, Entropy};
 
+use super::limit::told_wait;
 use super::{Repeat, Request, Response, Transport};
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, ErrorKind, ProviderId, Result};
 
 /// How often a request is repeated unless the call says otherwise.
 pub(crate) const RETRIES: u32 = 3;
@@ -24,6 +25,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(8);
 pub(crate) struct Retry {
     pub(crate) inner: Arc<dyn Transport>,
     pub(crate) default: u32,
+    pub(crate) provider: ProviderId,
+    pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
 }
 
@@ -42,10 +45,11 @@ impl Transport for Retry {
             }
             let pause = match error.retry_after() {
                 // A wait that the call has no time for is its caller's to decide about, and it is told now.
-                Some(wait) if request.terms.deadline.is_some_and(|deadline| wait >= deadline) => return Err(error),
+                Some(wait) if request.terms.is_over_after(wait, self.clock.monotonic()) => return Err(error),
                 Some(wait) => wait,
                 None => drawn(longest_pause(attempt), &*self.entropy),
             };
+            told_wait(&self.provider, request.operation(), pause);
             tokio::time::sleep(pause).await;
             request.terms.attempt += 1;
         }

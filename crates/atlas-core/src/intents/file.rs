@@ -202,6 +202,11 @@ impl FileIntents {
         Ok(first)
     }
 
+    /// Takes back an ending that was refused; from now on others know of it as kept.
+    pub fn keep(&self, key: impl Into<RecordKey>) -> Result<()> {
+        self.change(key, IntentRecord::keep)
+    }
+
     /// Begins the ending of a machine whose record had been closed too early.
     pub fn reopen(&self, key: impl Into<RecordKey>, compute: &ComputeId, why: &str) -> Result<()> {
         let since = self.clock.now();
@@ -373,6 +378,6 @@ fn read(path: &Path) -> Result<Option<IntentRecord>> {
 }
 
 fn write(path: &Path, record: &IntentRecord) -> Result<()> {
-    let bytes = serde_json::to_vec_pretty(record).expect("a record has a JSON form");
+    let bytes = serde_json::to_vec_pretty(&record.clone().in_its_form()).expect("a record has a JSON form");
     files::write_durably(path, &bytes).map_err(|cause| files::error("write", path, &cause))
 }

@@ -10,7 +10,18 @@ use crate::proof::Absence;
 use crate::{ComputeId, Money, Rented, SpawnToken};
 
 /// The newest form of the file that this version reads.
-pub(super) const FORMAT: u16 = 1;
+pub(super) const FORMAT: u16 = 2;
+
+/// The form in which a record of this kind is written: the earliest whose readers take it for what it is.
+///
+/// A reader of format 1 knows no kind but machines. It would ask for a volume as for a machine, not find it, and forget what
+/// bills; or, after a lost answer, never find it at all. So it must not read it: it tells of the file and leaves it alone.
+const fn format_of(kind: RentalKind) -> u16 {
+    match kind {
+        RentalKind::Machine => 1,
+        RentalKind::Volume | RentalKind::Endpoint => 2,
+    }
+}
 
 /// Which record. Each create has one; a cloud's duplicate or a human's clone bears the same token, and gets one of its
 /// own when it is to be ended, so that the first one's is not lost.
@@ -163,7 +174,7 @@ pub(crate) enum Whose {
 impl IntentRecord {
     pub(crate) fn new(intent: Intent, phase: IntentPhase, compute: Option<ComputeId>) -> Self {
         Self {
-            format: FORMAT,
+            format: format_of(intent.kind),
             twin: 0,
             intent,
             phase,
@@ -194,6 +205,12 @@ impl IntentRecord {
         let mut record = Self::new(intent, IntentPhase::Open, None);
         record.twin = key.twin;
         record
+    }
+
+    /// Before it is written: one of an earlier form goes on in its own kind's.
+    pub(super) fn in_its_form(mut self) -> Self {
+        self.format = self.format.max(format_of(self.intent.kind));
+        self
     }
 
     /// Which record this is.
@@ -280,6 +297,14 @@ impl IntentRecord {
     pub(super) fn release_for(&mut self, compute: &ComputeId, why: &str, since: Timestamp) {
         if !matches!(self.phase, IntentPhase::Releasing { .. }) {
             self.release(compute, why, since);
+        }
+    }
+
+    /// Its ending was refused, and is no word any more: it is kept until somebody asks again.
+    pub(super) fn keep(&mut self) {
+        if let IntentPhase::Releasing { compute, .. } = &self.phase {
+            self.phase = IntentPhase::Bound { compute: compute.clone() };
+            self.receipt = None;
         }
     }
 

@@ -305,14 +305,145 @@ async fn o1_a_file_of_a_newer_atlas_is_refused_untouched() {
     let token = intent.token();
     intents.open(&intent).await.unwrap();
     let path = bench.path().join(format!("{token}.json"));
-    let newer = r#"{"format":2,"whatever":"comes"}"#;
+    let newer = r#"{"format":3,"whatever":"comes"}"#;
     std::fs::write(&path, newer).unwrap();
     let error = intents.get(token).unwrap_err();
-    assert!(error.to_string().contains("was written by a newer Atlas (format 2); use that one"), "{error}");
+    assert!(error.to_string().contains("was written by a newer Atlas (format 3); use that one"), "{error}");
     assert!(intents.bound(token, &compute("c1")).await.is_err());
     assert!(intents.closed(token, Proof::Gone).await.is_err());
     intents.forget_old().unwrap();
     assert_eq!(std::fs::read_to_string(&path).unwrap(), newer);
+}
+
+/// What a reader of format 1 looks at before anything else: it knows no kind but machines, and would take a volume for one
+/// of them, find no such machine, and forget what bills.
+fn is_refused_by_format_1(content: &str) -> bool {
+    serde_json::from_str::<serde_json::Value>(content).unwrap()["format"].as_u64().unwrap() > 1
+}
+
+#[tokio::test]
+async fn o1_a_record_of_a_machine_stands_in_the_form_that_any_atlas_reads() {
+    let bench = Bench::new();
+    let (intents, intent) = (bench.intents(), bench.intent(1));
+    let path = bench.path().join(format!("{}.json", intent.token()));
+    intents.open(&intent).await.unwrap();
+    intents.bound(intent.token(), &compute("c1")).await.unwrap();
+    let content = std::fs::read_to_string(&path).unwrap();
+    insta::assert_snapshot!(content, @r#"
+    {
+      "format": 1,
+      "twin": 0,
+      "intent": {
+        "mark": "atlas-default-6vs3oc-oblqbit3bnbkiwp3eomwqy3256-mine",
+        "provider": "local",
+        "scope": "s",
+        "kind": "machine",
+        "opened_at": "2027-01-15T08:00:00.000Z",
+        "not_after": "2027-01-15T08:01:00.000Z",
+        "price": null
+      },
+      "phase": {
+        "is": "bound",
+        "compute": "c1"
+      },
+      "absence": {
+        "first_missing": null,
+        "last_missing": null,
+        "unlisted": null,
+        "first_unlisted": null
+      },
+      "compute": "c1",
+      "bound_at": "2027-01-15T08:00:00.000Z",
+      "copies": null,
+      "read_back": false,
+      "unmarked": false,
+      "unclear": false,
+      "seen_as": null,
+      "taken_over": false,
+      "receipt": null,
+      "seen_after_close": null
+    }
+    "#);
+    assert!(!is_refused_by_format_1(&content));
+}
+
+#[tokio::test]
+async fn o1_a_record_of_anything_else_is_refused_by_an_atlas_that_knows_machines_alone() {
+    for kind in [RentalKind::Volume, RentalKind::Endpoint] {
+        let bench = Bench::new();
+        let (intents, intent) = (bench.intents(), bench.intent(1).of_kind(kind));
+        let path = bench.path().join(format!("{}.json", intent.token()));
+        let refused = || is_refused_by_format_1(&std::fs::read_to_string(&path).unwrap());
+        intents.open(&intent).await.unwrap();
+        assert!(refused(), "{kind}: before the cloud hears of it");
+        intents.bound(intent.token(), &compute("x1")).await.unwrap();
+        if kind == RentalKind::Volume {
+            insta::assert_snapshot!(std::fs::read_to_string(&path).unwrap(), @r#"
+            {
+              "format": 2,
+              "twin": 0,
+              "intent": {
+                "mark": "atlas-default-6vs3oc-oblqbit3bnbkiwp3eomwqy3256-mine",
+                "provider": "local",
+                "scope": "s",
+                "kind": "volume",
+                "opened_at": "2027-01-15T08:00:00.000Z",
+                "not_after": "2027-01-15T08:01:00.000Z",
+                "price": null
+              },
+              "phase": {
+                "is": "bound",
+                "compute": "x1"
+              },
+              "absence": {
+                "first_missing": null,
+                "last_missing": null,
+                "unlisted": null,
+                "first_unlisted": null
+              },
+              "compute": "x1",
+              "bound_at": "2027-01-15T08:00:00.000Z",
+              "copies": null,
+              "read_back": false,
+              "unmarked": false,
+              "unclear": false,
+              "seen_as": null,
+              "taken_over": false,
+              "receipt": null,
+              "seen_after_close": null
+            }
+            "#);
+        }
+        assert!(refused(), "{kind}");
+        assert_eq!(phase(&bench.intents(), intent.token()), IntentPhase::Bound { compute: compute("x1") });
+        let twin = intents.leftover(intent.clone(), &compute("x2"), "asked").unwrap();
+        let twin = std::fs::read_to_string(bench.path().join(format!("{}.json", twin.key()))).unwrap();
+        assert!(is_refused_by_format_1(&twin), "{kind}: its twin as well");
+        intents.closed(intent.token(), Proof::Gone).await.unwrap();
+        assert!(refused(), "{kind}");
+    }
+}
+
+#[tokio::test]
+async fn o1_a_volume_that_was_recorded_in_format_1_is_read_and_goes_on_in_format_2() {
+    let bench = Bench::new();
+    let (intents, intent) = (bench.intents(), bench.intent(1).of_kind(RentalKind::Volume));
+    let path = bench.path().join(format!("{}.json", intent.token()));
+    intents.open(&intent).await.unwrap();
+    let old = std::fs::read_to_string(&path).unwrap().replacen("\"format\": 2", "\"format\": 1", 1);
+    assert!(!is_refused_by_format_1(&old));
+    std::fs::write(&path, old).unwrap();
+    assert_eq!(intents.get(intent.token()).unwrap().unwrap().intent, intent);
+    intents.bound(intent.token(), &compute("x1")).await.unwrap();
+    assert!(is_refused_by_format_1(&std::fs::read_to_string(&path).unwrap()));
+    // What says of itself that it is of a later form is not cut down to an earlier one.
+    let machine = bench.intent(2);
+    let path = bench.path().join(format!("{}.json", machine.token()));
+    intents.open(&machine).await.unwrap();
+    let later = std::fs::read_to_string(&path).unwrap().replacen("\"format\": 1", "\"format\": 2", 1);
+    std::fs::write(&path, later).unwrap();
+    intents.bound(machine.token(), &compute("c1")).await.unwrap();
+    assert!(is_refused_by_format_1(&std::fs::read_to_string(&path).unwrap()));
 }
 
 #[tokio::test]
@@ -324,7 +455,7 @@ async fn p14_of_a_file_that_cannot_be_read_whatever_can_be_made_out_is_told_and_
     intents.open(&intent).await.unwrap();
     intents.bound(token, &compute("c1")).await.unwrap();
     let path = bench.path().join(format!("{token}.json"));
-    let newer = std::fs::read_to_string(&path).unwrap().replace("\"format\": 1", "\"format\": 2");
+    let newer = std::fs::read_to_string(&path).unwrap().replace("\"format\": 1", "\"format\": 3");
     std::fs::write(&path, &newer).unwrap();
     let told = intents.unreadable().unwrap().remove(0);
     assert_eq!((told.compute.clone(), told.price), (Some(compute("c1")), intent.price));
@@ -342,7 +473,7 @@ async fn p14_of_a_volume_whose_file_cannot_be_read_it_is_told_that_it_is_one() {
     let (intents, intent) = (bench.intents(), bench.intent(1).of_kind(RentalKind::Volume));
     intents.open(&intent).await.unwrap();
     let path = bench.path().join(format!("{}.json", intent.token()));
-    let newer = std::fs::read_to_string(&path).unwrap().replacen("\"format\": 1", "\"format\": 2", 1);
+    let newer = std::fs::read_to_string(&path).unwrap().replacen("\"format\": 2", "\"format\": 3", 1);
     std::fs::write(&path, newer).unwrap();
     let told = intents.unreadable().unwrap().remove(0);
     assert_eq!(told.kind, Some(RentalKind::Volume));

@@ -197,12 +197,11 @@ async fn whereabouts(inner: &Inner, provider: &dyn Provider, rental: &RentalReco
     let found = inner.bounded(provider.find_spawned(&inner.call(), rental.mark.token)).await?;
     let siblings = Siblings::of(inner, rental).await;
     let siblings = siblings.map_err(|error| atlas_core::Error::unknown(error.to_string()))?;
-    let standing: Vec<_> = found.matches.into_iter().filter(|found| !is_gone(&found.status)).collect();
-    let misses_a_held_one = siblings.miss_a_held_one(&standing);
-    let elsewhere = standing.into_iter().filter(|found| Some(&found.id) != rental.compute.as_ref());
+    let standing = found.matches.into_iter().filter(|found| !is_gone(&found.status));
+    let elsewhere = standing.filter(|found| Some(&found.id) != rental.compute.as_ref());
     Ok(match siblings.unheld(elsewhere).into_iter().next() {
-        // Its holder's watch takes it; ended here it would be ended under a user.
-        Some(_) if misses_a_held_one => Whereabouts::Unknown,
+        // Its holder's watch takes it, for ended here it would be ended under a user; or, seen twice, the reaper does.
+        Some(_) if siblings.may_keep_one() => Whereabouts::Unknown,
         Some(moved) => Whereabouts::At(moved.id, siblings),
         None if found.complete => Whereabouts::Nowhere,
         None => Whereabouts::Unknown,

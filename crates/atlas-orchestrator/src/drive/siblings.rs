@@ -52,12 +52,11 @@ impl Siblings {
         matches.into_iter().filter(|found| !is_bound(found)).collect()
     }
 
-    /// Whether a machine of theirs that nobody may end is under none of the ids that `standing` shows: then whatever
-    /// stands under an unknown id may be that one, moved.
-    pub(super) fn miss_a_held_one(&self, standing: &[Compute]) -> bool {
-        let is_shown = |other: &RentalRecord| standing.iter().any(|found| other.compute.as_ref() == Some(&found.id));
+    /// Whether one of them may have a machine that nobody may end: then whatever stands under an unknown id may be that one,
+    /// moved, even if a listing shows it under its old id too, for a listing may lag behind.
+    pub(super) fn may_keep_one(&self) -> bool {
         let is_kept = |other: &RentalRecord| matches!(other.phase, RentalPhase::Open | RentalPhase::Held { .. });
-        self.has_unreadable || self.known.iter().any(|other| is_kept(other) && !is_shown(other))
+        self.has_unreadable || self.known.iter().any(is_kept)
     }
 
     /// Lets a change be done only while they stand as they were read: of two that take the same machine one must fail.

@@ -82,7 +82,7 @@ pub(crate) async fn reap(inner: &Arc<Inner>, options: ReapOptions) -> Result<Rea
         };
         judged.insert(id.clone());
         // One that is terminated stands for nothing: its cloud may show it beside the new id that it moved to (P5).
-        let standing = computes.iter().filter(|compute| compute.status != ComputeStatus::Terminated);
+        let standing = computes.iter().filter(|compute| is_standing(compute));
         let listed: BTreeSet<_> = standing.map(|compute| compute.id.clone()).collect();
         for compute in &computes {
             let before = seen_before.remove(&super::sighting::row_key(id, &compute.id));
@@ -109,6 +109,10 @@ async fn list(inner: &Inner, provider: &dyn Provider) -> atlas_core::Result<Vec<
     inner.bounded(provider.list(&inner.call(), &ComputeFilter::all())).await
 }
 
+fn is_standing(compute: &Compute) -> bool {
+    compute.status != ComputeStatus::Terminated
+}
+
 /// Judges one machine after a fresh read of the store.
 async fn look(
     inner: &Arc<Inner>,
@@ -130,8 +134,8 @@ async fn look(
         Err(()) => Known::Unreadable,
     };
     let verdict = judge(compute, &inner.deployment, listed, known);
-    let (provider, traits) = (provider.id(), provider.traits());
-    let seen = Seen { inner, provider, traits, compute, before, options };
+    let (cloud, provider, traits) = (provider, provider.id(), provider.traits());
+    let seen = Seen { inner, cloud, provider, traits, compute, before, options };
     match verdict {
         Verdict::Foreign => seen.forget(FindingKind::Tracked).await.map(|_| None),
         Verdict::Ours => seen.forget(FindingKind::Tracked).await.map(Some),
@@ -169,6 +173,7 @@ async fn find_rental(
 /// One machine that nobody here holds.
 struct Seen<'a> {
     inner: &'a Arc<Inner>,
+    cloud: &'a dyn Provider,
     provider: &'a ProviderId,
     traits: &'a Traits,
     compute: &'a Compute,
@@ -200,10 +205,25 @@ impl Seen<'_> {
         if now < due {
             return Ok(FindingKind::SeenOnce { due, why });
         }
+        if self.may_be_held(&rental.record).await {
+            let why = "it may be its create's machine under a new id, for that is not read under its own".to_owned();
+            return Ok(FindingKind::SeenOnce { due: now.plus(self.inner.policy.reap_grace), why });
+        }
         if !self.options.dry_run {
             self.end_stray(rental, &why).await?;
         }
         Ok(FindingKind::Ending { why })
+    }
+
+    /// Whether it may be the machine that somebody holds, moved: then a listing that shows that one as well lags behind.
+    async fn may_be_held(&self, rental: &RentalRecord) -> bool {
+        let (RentalPhase::Held { .. }, Some(id), true) = (&rental.phase, &rental.compute, self.traits.migrates) else {
+            return false;
+        };
+        match self.inner.bounded(self.cloud.get(&self.inner.call(), id)).await {
+            Ok(read) => !is_standing(&read) || read.mark().is_none_or(|mark| mark.token != rental.mark.token),
+            Err(_) => true,
+        }
     }
 
     /// Makes a rental that is releasing of it; the loop ends it. Guarded by the versions that were judged (history 21).

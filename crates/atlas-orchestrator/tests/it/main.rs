@@ -19,5 +19,6 @@ mod promises;
 mod reads;
 mod scale;
 mod secrets;
+mod siblings;
 mod traits;
 mod world;

@@ -29,6 +29,8 @@ pub(crate) struct Witness {
     shown: Mutex<Option<fn(&mut Compute)>>,
     panics: Mutex<BTreeMap<Operation, u32>>,
     remembered: Mutex<Vec<ComputeId>>,
+    stale: Mutex<Vec<Compute>>,
+    refused_image: Mutex<Option<&'static str>>,
 }
 
 impl Witness {
@@ -50,6 +52,15 @@ impl Witness {
     /// From now on whatever is asked for can be had, but not now.
     pub(crate) fn have_everything_later(&self) {
         self.has_everything_later.store(true, Ordering::Relaxed);
+    }
+
+    /// From now on what asks for this image cannot be honoured.
+    pub(crate) fn refuse_image(&self, image: &'static str) {
+        *self.refused_image.lock().unwrap() = Some(image);
+    }
+
+    fn refuses(&self, request: &ComputeRequest) -> bool {
+        self.refused_image.lock().unwrap().is_some_and(|image| request.image.as_deref() == Some(image))
     }
 
     /// Everything that a create was sent for.
@@ -75,6 +86,20 @@ impl Witness {
     /// From now on reads show this id as terminated.
     pub(crate) fn remember_terminated(&self, id: &ComputeId) {
         self.remembered.lock().unwrap().push(id.clone());
+    }
+
+    /// From now on listings and searches show this beside whatever there is, as a listing does that lags behind.
+    pub(crate) fn list_still(&self, compute: Compute) {
+        self.stale.lock().unwrap().push(compute);
+    }
+
+    /// From now on listings and searches show what there is.
+    pub(crate) fn list_afresh(&self) {
+        self.stale.lock().unwrap().clear();
+    }
+
+    fn stale(&self) -> Vec<Compute> {
+        self.stale.lock().unwrap().clone()
     }
 
     fn remembers(&self, id: &ComputeId) -> bool {
@@ -182,6 +207,9 @@ impl Provider for Mortal {
         if self.witness.has_everything_later.load(Ordering::Relaxed) {
             return Ok(());
         }
+        if self.witness.refuses(request) {
+            return Err(Error::validation("there is no such image any more"));
+        }
         self.cloud.check(request)
     }
 
@@ -230,7 +258,8 @@ impl Provider for Mortal {
             let all = self.cloud.list(context, filter).await?;
             let gone = self.witness.remembered.lock().unwrap().clone();
             let gone = gone.iter().map(|id| self.terminated(id));
-            Ok(all.into_iter().map(|compute| self.witness.alter(compute)).chain(gone).collect())
+            let all = all.into_iter().map(|compute| self.witness.alter(compute));
+            Ok(all.chain(gone).chain(self.witness.stale()).collect())
         })
         .await
     }
@@ -249,7 +278,9 @@ impl Provider for Mortal {
         self.alive(async {
             self.witness.maybe_panic(Operation::Find);
             let mut found = self.cloud.find_spawned(context, token).await?;
-            found.matches = found.matches.into_iter().map(|compute| self.witness.alter(compute)).collect();
+            let stale = self.witness.stale().into_iter().filter(|compute| compute.mark().unwrap().token == token);
+            let matches = found.matches.into_iter().map(|compute| self.witness.alter(compute));
+            found.matches = matches.chain(stale).collect();
             Ok(found)
         })
         .await

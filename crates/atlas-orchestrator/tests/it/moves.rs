@@ -1,9 +1,11 @@
 //! Machines that move to new ids, and what is concluded from reads of their old ones: whose they are, and whether they
 //! are gone (P4, P5, P15).
 
-use atlas_core::{ErrorKind, GoneRule};
+use std::time::Duration;
+
+use atlas_core::{ComputeId, ComputeStatus, ErrorKind, GoneRule};
 use atlas_orchestrator::store::Kind;
-use atlas_orchestrator::{OnLoss, Phase, Reason};
+use atlas_orchestrator::{Adopted, OnLoss, Orchestrator, Phase, Reason, Session};
 use atlas_sim::{Fault, Operation, Rule};
 
 use crate::histories::write;
@@ -14,20 +16,83 @@ async fn p4_p5_a_twin_that_is_being_ended_does_not_take_the_machine_of_its_sibli
     let mut world = World::with(|cloud| cloud.migrates(true));
     // The twin is looked at before the session's machine is.
     world.policy.watch_interval = minutes(30);
-    world.cloud.inject(Rule::on(Operation::Spawn, Fault::Duplicates));
     let orchestrator = world.open().await;
-    let session = ready(&orchestrator, "ada").await;
-    let machine = view(&session).await.compute.unwrap();
-    world.cloud.inject(Rule::on(Operation::Terminate, Fault::Errs).during(minutes(12)));
-    keep_alive(&orchestrator, &session, minutes(10)).await;
-    assert_eq!(world.phases().await, [("held".to_owned(), 1), ("releasing".to_owned(), 1)].into());
-    let twin = world.cloud.live().into_iter().find(|id| *id != machine).unwrap();
+    let (session, machine, twin) = with_a_twin(&world, &orchestrator).await;
     world.cloud.vanish(&twin).unwrap();
     let moved = world.cloud.migrate(&machine).unwrap();
     keep_alive(&orchestrator, &session, minutes(50)).await;
     assert_eq!(world.cloud.live(), std::slice::from_ref(&moved));
     assert_eq!((view(&session).await.phase, view(&session).await.compute), (Phase::Ready, Some(moved)));
     assert_eq!(world.phases().await, [("closed".to_owned(), 1), ("held".to_owned(), 1)].into());
+}
+
+/// Starts a session at a cloud that made two machines for it: its machine, and the twin, which is not ended for two minutes
+/// more.
+pub(crate) async fn with_a_twin(world: &World, orchestrator: &Orchestrator) -> (Session, ComputeId, ComputeId) {
+    world.cloud.inject(Rule::on(Operation::Spawn, Fault::Duplicates));
+    let session = ready(orchestrator, "ada").await;
+    let machine = view(&session).await.compute.unwrap();
+    world.cloud.inject(Rule::on(Operation::Terminate, Fault::Errs).during(minutes(12)));
+    keep_alive(orchestrator, &session, minutes(10)).await;
+    assert_eq!(world.phases().await, [("held".to_owned(), 1), ("releasing".to_owned(), 1)].into());
+    let twin = world.cloud.live().into_iter().find(|id| *id != machine).unwrap();
+    (session, machine, twin)
+}
+
+/// Moves a machine; listings go on showing it under its old id as well.
+fn move_behind_the_listings(world: &World, machine: &ComputeId) -> ComputeId {
+    let before = world.cloud.machines().into_iter().find(|shown| shown.id == *machine).unwrap();
+    world.witness.list_still(before);
+    world.cloud.migrate(machine).unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn p4_p5_a_listing_that_shows_a_moved_machine_under_both_ids_misleads_no_twin() {
+    for watch in [seconds(30), minutes(30)] {
+        let mut world = World::with(|cloud| cloud.migrates(true));
+        world.policy.watch_interval = watch;
+        let orchestrator = world.open().await;
+        let (session, machine, twin) = with_a_twin(&world, &orchestrator).await;
+        world.cloud.vanish(&twin).unwrap();
+        let moved = move_behind_the_listings(&world, &machine);
+        keep_alive(&orchestrator, &session, minutes(10)).await;
+        assert_eq!(world.cloud.live(), std::slice::from_ref(&moved), "watched each {watch:?}");
+        world.witness.list_afresh();
+        keep_alive(&orchestrator, &session, minutes(40)).await;
+        assert_eq!((view(&session).await.phase, view(&session).await.compute), (Phase::Ready, Some(moved)));
+        assert_eq!(world.phases().await, [("closed".to_owned(), 1), ("held".to_owned(), 1)].into());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn o4_p5_a_listing_that_shows_a_moved_machine_under_both_ids_makes_no_stray_of_it() {
+    for watch in [seconds(30), minutes(30)] {
+        let mut world = World::with(|cloud| cloud.migrates(true));
+        world.policy.watch_interval = watch;
+        let orchestrator = world.open().await;
+        let session = ready(&orchestrator, "ada").await;
+        let moved = move_behind_the_listings(&world, &world.only_machine());
+        keep_alive(&orchestrator, &session, minutes(10)).await;
+        assert_eq!(world.cloud.live(), std::slice::from_ref(&moved), "watched each {watch:?}");
+        world.witness.list_afresh();
+        keep_alive(&orchestrator, &session, minutes(40)).await;
+        assert_eq!((view(&session).await.phase, view(&session).await.compute), (Phase::Ready, Some(moved)));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn p4_o4_a_twin_that_moves_while_it_is_ended_is_ended_all_the_same() {
+    let world = World::with(|cloud| cloud.migrates(true));
+    let orchestrator = world.open().await;
+    let (session, machine, twin) = with_a_twin(&world, &orchestrator).await;
+    world.cloud.migrate(&twin).unwrap();
+    keep_alive(&orchestrator, &session, minutes(10)).await;
+    assert_eq!(world.cloud.live(), std::slice::from_ref(&machine));
+    assert_eq!((view(&session).await.phase, view(&session).await.compute), (Phase::Ready, Some(machine)));
+    orchestrator.end(session.id()).await.unwrap();
+    let ended = session.ended().await.unwrap();
+    assert!(world.cloud.live().is_empty());
+    assert!(ended.cost_so_far >= world.bill());
 }
 
 #[tokio::test(start_paused = true)]
@@ -63,8 +128,8 @@ async fn p5_a_moved_machine_is_not_lost_while_no_search_for_it_is_complete() {
     assert_eq!((view(&session).await.phase, world.cloud.live()), (Phase::Ready, vec![moved]));
 }
 
-#[tokio::test(start_paused = true)]
-async fn o6_p5_an_adopted_machine_is_not_struck_off_for_what_its_cloud_says_for_a_moment() {
+/// A machine that an operator adopted after the store was lost.
+async fn with_an_adopted_machine() -> (World, Orchestrator, ComputeId, Adopted) {
     let mut world = World::new();
     let orchestrator = world.open().await;
     ready(&orchestrator, "ada").await;
@@ -72,11 +137,22 @@ async fn o6_p5_an_adopted_machine_is_not_struck_off_for_what_its_cloud_says_for_
     world.lose_store();
     let orchestrator = world.open().await;
     let adopted = orchestrator.adopt(&world.provider(), &machine).await.unwrap();
-    pass(minutes(2)).await;
+    (world, orchestrator, machine, adopted)
+}
+
+/// For so long its cloud says that it is terminated, in every way that it can be asked.
+fn say_it_is_terminated(world: &World, machine: &ComputeId, span: Duration) {
     for operation in [Operation::Get, Operation::List, Operation::Find] {
-        let lie = Fault::LiesStatus(atlas_core::ComputeStatus::Terminated);
-        world.cloud.inject(Rule::on(operation, lie).only(&machine).during(minutes(1)));
+        let lie = Fault::LiesStatus(ComputeStatus::Terminated);
+        world.cloud.inject(Rule::on(operation, lie).only(machine).during(span));
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn o6_p5_an_adopted_machine_is_not_struck_off_for_what_its_cloud_says_for_a_moment() {
+    let (world, orchestrator, machine, adopted) = with_an_adopted_machine().await;
+    pass(minutes(2)).await;
+    say_it_is_terminated(&world, &machine, minutes(1));
     pass(minutes(5)).await;
     assert_eq!(world.phases().await, [("plain".to_owned(), 1)].into());
     orchestrator.end_rental(adopted.rental, "it is not needed any more").await.unwrap();
@@ -86,18 +162,9 @@ async fn o6_p5_an_adopted_machine_is_not_struck_off_for_what_its_cloud_says_for_
 
 #[tokio::test(start_paused = true)]
 async fn o6_an_adopted_machine_that_was_struck_off_is_ended_by_its_operator_all_the_same() {
-    let mut world = World::new();
-    let orchestrator = world.open().await;
-    ready(&orchestrator, "ada").await;
-    let machine = world.only_machine();
-    world.lose_store();
-    let orchestrator = world.open().await;
-    let adopted = orchestrator.adopt(&world.provider(), &machine).await.unwrap();
+    let (world, orchestrator, machine, adopted) = with_an_adopted_machine().await;
     pass(minutes(1)).await;
-    for operation in [Operation::Get, Operation::List, Operation::Find] {
-        let lie = Fault::LiesStatus(atlas_core::ComputeStatus::Terminated);
-        world.cloud.inject(Rule::on(operation, lie).only(&machine).during(minutes(10)));
-    }
+    say_it_is_terminated(&world, &machine, minutes(10));
     pass(hours(1)).await;
     assert_eq!(world.phases().await, [("closed".to_owned(), 1)].into());
     assert_eq!(world.cloud.live(), [machine]);

@@ -1,10 +1,12 @@
 //! Rule C13: what a cloud declares of itself, and what the orchestrator makes of it. What proves a machine gone and what a
 //! stopped one costs stand in `promises`.
 
-use atlas_core::{Billing, Capability, ComputeStatus, GoneRule, Money};
-use atlas_orchestrator::{Phase, Reason, Session, Why};
+use atlas_core::{Billing, Capability, ComputeRequest, ComputeStatus, GoneRule, Money};
+use atlas_orchestrator::store::Kind;
+use atlas_orchestrator::{Phase, Reason, Session, SessionRequest, Why};
 use atlas_sim::{Fault, Operation, Outcome, Rule};
 
+use crate::histories::write;
 use crate::world::{World, hours, keep_alive, minutes, pass, ready, request, seconds, view};
 
 #[tokio::test(start_paused = true)]
@@ -64,6 +66,53 @@ async fn c13_the_turns_of_those_who_went_away_are_the_next_ones() {
     let began = tokio::time::Instant::now();
     ready(&orchestrator, "last").await;
     assert!(began.elapsed() <= minutes(1), "it waited for nobody: {:?}", began.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn c13_what_is_refused_without_being_sent_takes_nobodys_turn() {
+    for is_unsealable in [false, true] {
+        let mut world = World::with(|cloud| cloud.launch_pace(1, minutes(10)));
+        let maker = world.opened(world.builder().without_background()).await;
+        let mut bad = Vec::new();
+        for user in 0..5 {
+            let compute = ComputeRequest::gpu("h100").image("app:0").http_port(8000).env("MODEL", "small");
+            bad.push(maker.ensure(&format!("bad {user}"), SessionRequest::new(compute)).await.unwrap());
+            pass(seconds(1)).await;
+        }
+        maker.ensure("good", request()).await.unwrap();
+        if is_unsealable {
+            // Each has what was sealed for another.
+            let mut rows = world.rows(Kind::SESSION).await;
+            rows.retain(|row| String::from_utf8_lossy(&row.body).contains("app:0"));
+            let mut bodies: Vec<serde_json::Value> =
+                rows.iter().map(|row| serde_json::from_slice(&row.body).unwrap()).collect();
+            let mut sealed: Vec<_> = bodies.iter().map(|body| body["private"].clone()).collect();
+            assert!(sealed.iter().all(|sealed| !sealed.is_null()));
+            sealed.rotate_left(1);
+            for ((mut row, body), sealed) in rows.into_iter().zip(&mut bodies).zip(sealed) {
+                body["private"] = sealed;
+                row.body = body.to_string().into();
+                write(&world, row).await;
+                pass(seconds(1)).await;
+            }
+        } else {
+            world.witness.refuse_image("app:0");
+        }
+        let orchestrator = world.reopen().await;
+        let good = orchestrator.ensure("good", request()).await.unwrap();
+        let began = tokio::time::Instant::now();
+        good.ready().await.unwrap();
+        assert!(began.elapsed() < minutes(1), "unsealable: {is_unsealable}, {:?}", began.elapsed());
+        for session in &bad {
+            let shown = orchestrator.session(*session.id()).await.unwrap().view().await.unwrap();
+            let expected = if is_unsealable { Phase::Waiting } else { Phase::Ended };
+            assert_eq!((shown.phase, shown.compute), (expected, None));
+        }
+        let rows = world.rows(Kind::SESSION).await;
+        let told = rows.iter().filter(|row| String::from_utf8_lossy(&row.body).contains("do not open")).count();
+        assert_eq!(told, if is_unsealable { 5 } else { 0 }, "each was looked at");
+        assert_eq!(world.cloud.count(Operation::Spawn), 1);
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::pages::Listing;
 use super::{Api, LIST_RENTED, address, checked};
+use crate::error::missing;
 
 impl Api {
     /// Makes one. **Bills while a worker is up.** Never sent twice on a guess.
@@ -24,7 +25,8 @@ impl Api {
     /// Reads one.
     pub(crate) async fn get_endpoint(&self, context: &CallContext, id: &str) -> Result<Value> {
         let url = address(&self.at.management, &["serverless", checked("endpoint", id)?]);
-        self.object(context, Request::get(url, "get_endpoint"), &[]).await
+        let read = self.object(context, Request::get(url, "get_endpoint"), &[]).await;
+        read.map_err(|error| missing(error, format_args!("endpoint {id}")))
     }
 
     /// Reads all.
@@ -49,7 +51,8 @@ impl Api {
     ) -> Result<Value> {
         let url = address(&self.at.management, &["serverless", checked("endpoint", id)?]);
         let request = Request::new(Method::PATCH, url, "update_endpoint").repeat(Repeat::Safe).json(body)?;
-        self.object(context, request, secrets).await
+        let changed = self.object(context, request, secrets).await;
+        changed.map_err(|error| missing(error, format_args!("endpoint {id}")))
     }
 
     /// Deletes one: ends its workers, cancels its jobs.
@@ -61,6 +64,7 @@ impl Api {
     /// Reads its workers.
     pub(crate) async fn endpoint_workers(&self, context: &CallContext, id: &str) -> Result<Value> {
         let url = address(&self.at.management, &["serverless", checked("endpoint", id)?, "workers"]);
-        self.object(context, Request::get(url, "endpoint_workers"), &[]).await
+        let read = self.object(context, Request::get(url, "endpoint_workers"), &[]).await;
+        read.map_err(|error| missing(error, format_args!("endpoint {id}")))
     }
 }

@@ -69,7 +69,7 @@ impl Api {
         };
         Self {
             management: client("rest").errors(error::management).limits(limits::learned).build(),
-            runtime: client("runtime").errors(error::runtime).quotas(limits::quotas).build(),
+            runtime: client("runtime").errors(error::runtime).quotas(limits::quotas).limits(limits::learned).build(),
             graphql: client("graphql").errors(error::management).limits(limits::learned).build(),
             provider: provider.clone(),
             at,

@@ -5,6 +5,7 @@ use std::time::Duration;
 use atlas_auth::{Clock, Secret};
 use atlas_core::http::{Lane, Repeat, Request};
 use atlas_core::{CallContext, Result};
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -114,9 +115,9 @@ pub(crate) struct PodPort<'a> {
 
 impl Api {
     /// Makes one. **Bills.** Never sent twice on a guess.
-    pub(crate) async fn create_pod(&self, context: &CallContext, body: &Value, secrets: &[&Secret]) -> Result<Value> {
+    pub(crate) async fn create_pod(&self, context: &CallContext, body: Bytes, secrets: &[&Secret]) -> Result<Value> {
         let url = address(&self.at.management, &["pods"]);
-        let request = Request::post(url, "spawn").lane(Lane::Create).timeout(CREATE).json(body)?;
+        let request = Request::post(url, "spawn").lane(Lane::Create).timeout(CREATE).written_json(body);
         self.object(context, request, secrets).await
     }
 

@@ -34,10 +34,18 @@ const ENDS: Duration = Duration::from_mins(2);
 pub trait RunPodAccount {
     /// Makes an endpoint. **Bills while a worker is up**, around the clock for those that always are. Never sent twice.
     ///
-    /// When RunPod's answer is lost, the error's effect is `unknown` and the intent stays open: `reap` finds out what
-    /// became of it, and an endpoint that is there is kept. So it does if the future is dropped. `unsupported` at an
-    /// account of another cloud.
+    /// When RunPod's answer is lost, what it made is looked for, at most for twenty seconds and within the call's time-out,
+    /// and handed out as if the answer had come. If nothing is found, the error's effect is `unknown` and the intent stays
+    /// open: `reap` finds out what became of it, and an endpoint that is there is kept. So it does if the future is
+    /// dropped. `unsupported` at an account of another cloud.
     async fn rent_endpoint(&self, request: EndpointRequest) -> Result<Endpoint>;
+
+    /// Reads one endpoint. A not-found for one that was made within RunPod's settle window is asked again until the window
+    /// is over.
+    async fn get_endpoint(&self, id: &EndpointId) -> Result<Endpoint>;
+
+    /// Reads all endpoints of the account, whoever made them: the whole answer or an error, never less.
+    async fn list_endpoints(&self) -> Result<Vec<Endpoint>>;
 
     /// Deletes an endpoint: its workers end, its jobs are cancelled. Returns when it is proven gone, at most two minutes
     /// later; on `timeout` the record stays, and `reap` carries it on. Refuses one without the mark of this deployment.
@@ -47,18 +55,31 @@ pub trait RunPodAccount {
 #[async_trait]
 impl RunPodAccount for Account {
     async fn rent_endpoint(&self, request: EndpointRequest) -> Result<Endpoint> {
-        let Some(runpod) = self.provider().native::<RunPod>() else {
-            return Err(self.provider().unsupported("create_endpoint", Capability::Serverless));
-        };
+        let runpod = native(self, "create_endpoint")?;
         runpod.check_endpoint(&request)?;
-        self.rent(request.name.clone(), request, |context, order| async move {
-            runpod.create_endpoint(&context, &order).await
-        })
-        .await
+        let create = |context, order| async move { runpod.create_endpoint(&context, &order).await };
+        let list = |context| async move { runpod.list_endpoints(&context).await };
+        self.rent_or_find(request.name.clone(), request, create, list).await
+    }
+
+    async fn get_endpoint(&self, id: &EndpointId) -> Result<Endpoint> {
+        let runpod = native(self, "get_endpoint")?;
+        let rented = ComputeId::new(id.as_str());
+        self.read_settled(RentalKind::Endpoint, &rented, || runpod.get_endpoint(self.context(), id)).await
+    }
+
+    async fn list_endpoints(&self) -> Result<Vec<Endpoint>> {
+        native(self, "list_endpoints")?.list_endpoints(self.context()).await
     }
 
     async fn end_endpoint(&self, id: &EndpointId) -> Result<()> {
         let id = ComputeId::new(id.as_str());
         self.end_rented(RentalKind::Endpoint, &id, Permission::ordinary(), ENDS).await
     }
+}
+
+/// RunPod behind an account.
+fn native<'a>(account: &'a Account, operation: &'static str) -> Result<&'a RunPod> {
+    let other = || account.provider().unsupported(operation, Capability::Serverless);
+    account.provider().native::<RunPod>().ok_or_else(other)
 }

@@ -38,6 +38,12 @@ const LONGEST_NAME: &str = concat!(
 
 /// Refuses what RunPod cannot honour.
 pub(crate) fn request(request: &ComputeRequest, traits: &Traits) -> Result<()> {
+    fields(request, traits)?;
+    body(request)
+}
+
+/// The same, but for what only the body shows: for where that is made and looked at next, before anything is asked.
+pub(crate) fn fields(request: &ComputeRequest, traits: &Traits) -> Result<()> {
     request.validate()?;
     if request.spot {
         return Err(Error::unsupported(
@@ -71,7 +77,7 @@ pub(crate) fn request(request: &ComputeRequest, traits: &Traits) -> Result<()> {
             "registry_auth must be the id of registry credentials kept at RunPod: make them once with create_registry",
         ));
     }
-    body(request)
+    Ok(())
 }
 
 fn gpu(request: &ComputeRequest) -> Result<()> {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use atlas_auth::Secret;
 use atlas_core::{ComputeRequest, Error, Result, SpawnOrder};
+use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::candidates::{Candidate, Hardware};
@@ -47,8 +48,8 @@ impl<'a> Plan<'a> {
         self.env.values().chain(&self.request.registry_auth).collect()
     }
 
-    /// The body for one candidate; a `validation` error for what RunPod would refuse.
-    pub(crate) fn body(&self, candidate: &Candidate) -> Result<Value> {
+    /// The body for one candidate, as it goes over the wire; a `validation` error for what RunPod would refuse.
+    pub(crate) fn body(&self, candidate: &Candidate) -> Result<Bytes> {
         let request = self.request;
         let body = CreatePod {
             name: self.name,
@@ -75,9 +76,11 @@ impl<'a> Plan<'a> {
         options::check(&request.provider_opts, self.protected)?;
         // The cause is not kept: its text might quote a secret of the body.
         let mut body = serde_json::to_value(body).map_err(|_| Error::validation("the request has no JSON form"))?;
-        options::merge(&mut body, &options::native(&request.provider_opts));
+        if !request.provider_opts.is_empty() {
+            options::merge(&mut body, &options::native(&request.provider_opts));
+        }
         check(&body)?;
-        Ok(body)
+        written(&body)
     }
 }
 
@@ -131,12 +134,18 @@ fn check(body: &Value) -> Result<()> {
     if !has("image") && !has("templateId") {
         return wrong("a pod needs an image, or a template that has one".to_owned());
     }
+    // Without them the cloud takes what nobody asked for: the dearer cloud, no disk, no ports. A template has its own.
+    let always: &[&str] = if has("templateId") { &["cloud"] } else { &["cloud", "disk", "ports"] };
+    if let Some(name) = always.iter().find(|name| !has(name)) {
+        return wrong(format!("the option \"{name}\" may not be null: RunPod would choose in its place"));
+    }
     if has("args") && (has("cmd") || has("entrypoint")) {
         return wrong(
             "the option \"args\" contradicts a command: use cmd and entrypoint, which are not split".to_owned(),
         );
     }
-    let mounted = |kind: &str| body.pointer(&format!("/mounts/{kind}")).is_some_and(|value| !value.is_null());
+    let mounts = body.get("mounts");
+    let mounted = |kind: &str| mounts.and_then(|mounts| mounts.get(kind)).is_some_and(|value| !value.is_null());
     if mounted("persistent") && mounted("network") {
         return wrong("a pod has either volume_gb or a network volume, not both".to_owned());
     }
@@ -154,11 +163,17 @@ fn check(body: &Value) -> Result<()> {
             "{variables} variables are set, Atlas's own among them; RunPod takes at most {MOST_ENV}"
         ));
     }
-    let length = serde_json::to_vec(body).map_or(usize::MAX, |bytes| bytes.len());
-    if length > LONGEST {
-        return wrong(format!(
-            "the request is {length} bytes long, most of it the environment; RunPod takes {LONGEST}"
-        ));
-    }
     Ok(())
+}
+
+/// The body's bytes, if they are not too many.
+fn written(body: &Value) -> Result<Bytes> {
+    let bytes = serde_json::to_vec(body).map_err(|_| Error::validation("the request has no JSON form"))?;
+    if bytes.len() > LONGEST {
+        return Err(Error::validation(format!(
+            "the request is {} bytes long, most of it the environment; RunPod takes {LONGEST}",
+            bytes.len()
+        )));
+    }
+    Ok(Bytes::from(bytes))
 }

@@ -16,7 +16,7 @@ use crate::api::pods::{Pod, PodPort};
 use crate::config::ProxyUrl;
 
 /// Describes a pod. One that cannot be read in full is described as far as it can, so that it is never overlooked; one
-/// without an id is an error.
+/// without an id is an error. One that runs without any of its GPUs has failed.
 pub(crate) fn describe(provider: &ProviderId, proxy: &ProxyUrl, answer: Value) -> Result<Compute> {
     let id = answer.get("id").and_then(Value::as_str).filter(|id| !id.is_empty());
     let Some(id) = id else {
@@ -33,7 +33,11 @@ pub(crate) fn describe(provider: &ProviderId, proxy: &ProxyUrl, answer: Value) -
 }
 
 fn full(provider: &ProviderId, proxy: &ProxyUrl, pod: &Pod<'_>) -> Compute {
-    let status = status(pod.status.unwrap_or_default());
+    let status = match status(pod.status.unwrap_or_default()) {
+        // It bills, and is not what was rented: started again on a host that had no GPU left for it.
+        ComputeStatus::Running if pod.gpu.as_ref().is_some_and(|card| card.count == Some(0)) => ComputeStatus::Failed,
+        status => status,
+    };
     let mut compute = Compute::new(provider, KIND, ComputeId::new(pod.id), status);
     compute.name = pod.name.map(str::to_owned);
     compute.region = pod.data_center_id.map(str::to_owned);

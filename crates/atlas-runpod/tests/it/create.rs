@@ -7,7 +7,7 @@ use atlas_core::{
     CallContext, CloudType, ComputeId, ComputeRequest, ComputeStatus, Effect, ErrorKind, Money, PortSpec, Provider,
 };
 use atlas_runpod::PodOptions;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::*;
 
@@ -446,6 +446,18 @@ async fn trap_19_a_command_is_never_one_joined_text() {
     let error =
         account(&ScriptedTransport::new()).runpod.check(&l4().command(["a"]).option("args", json!("b"))).unwrap_err();
     assert!(error.to_string().contains("args"), "{error}");
+}
+
+#[test]
+fn no_option_takes_back_what_is_always_sent() {
+    let runpod = account(&ScriptedTransport::new()).runpod;
+    for name in ["cloud", "disk", "ports"] {
+        let error = runpod.check(&l4().option(name, Value::Null)).unwrap_err();
+        assert!(error.to_string().contains(&format!("\"{name}\" may not be null")), "{error}");
+    }
+    let templated = |name: &str| runpod.check(&ComputeRequest::gpu("l4").template("tpl1").option(name, Value::Null));
+    assert!(templated("disk").is_ok() && templated("ports").is_ok(), "the template's own stand");
+    assert!(templated("cloud").is_err());
 }
 
 #[tokio::test(start_paused = true)]

@@ -64,7 +64,13 @@ async fn trap_14_16_32_a_port_has_an_address_only_once_runpod_gave_it_one() {
     // Running, and not yet numbered: the http address is known, the tcp one is not.
     let mut early = running();
     early["runtime"] = json!({"uptime": 1});
-    let cloud = ScriptedTransport::new().reply(200, created().to_string()).reply(200, early.to_string());
+    // One whose only number is an http port's, which is an internal one.
+    let mut internal = running();
+    internal["runtime"]["ports"].as_array_mut().unwrap().remove(0);
+    let mut restarted = running();
+    restarted["runtime"]["ports"][0]["public"] = json!(20_001);
+    let answers = [created(), early, internal, running(), restarted];
+    let cloud = answers.iter().fold(ScriptedTransport::new(), |cloud, pod| cloud.reply(200, pod.to_string()));
     let rig = account(&cloud);
     let starting = rig.runpod.get(&context(), &id()).await.unwrap();
     assert_eq!(starting.status, ComputeStatus::Starting);
@@ -74,6 +80,13 @@ async fn trap_14_16_32_a_port_has_an_address_only_once_runpod_gave_it_one() {
     assert_eq!(url, Some("https://k3v9x1c7zq2m8p-8000.proxy.runpod.net"));
     let tcp = early.ports.iter().find(|port| port.protocol == Protocol::Tcp).unwrap();
     assert_eq!((tcp.public_port, early.public_ip.as_deref()), (None, None));
+    for (number, ip) in [(None, None), (Some(17_740), Some("203.0.113.7")), (Some(20_001), Some("203.0.113.7"))] {
+        let read = rig.runpod.get(&context(), &id()).await.unwrap();
+        let ports: Vec<_> =
+            read.ports.iter().map(|port| (port.protocol, port.container_port, port.public_port)).collect();
+        assert_eq!(ports, [(Protocol::Http, 8000, None), (Protocol::Tcp, 22, number)]);
+        assert_eq!(read.public_ip.as_deref(), ip);
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -214,14 +227,58 @@ async fn starting_repeats_safely() {
     starting["status"] = json!("STARTING");
     let cloud = ScriptedTransport::new()
         .reply(200, starting.to_string())
+        .reply(200, running().to_string())
         .reply(409, CONFLICT)
-        .reply(200, starting.to_string())
+        .reply(200, running().to_string())
         .reply(409, CONFLICT)
         .reply(200, stopped().to_string());
     let rig = account(&cloud);
     rig.runpod.start(&context(), &id()).await.unwrap();
     rig.runpod.start(&context(), &id()).await.unwrap();
     assert_eq!(rig.runpod.start(&context(), &id()).await.unwrap_err().kind(), ErrorKind::Conflict);
+}
+
+/// The answer is lost, the repetition refused, and only the read tells; or only a later one does.
+#[tokio::test(start_paused = true)]
+async fn trap_18_a_start_without_a_gpu_is_seen_by_the_reads_after_it() {
+    let (mut bare, mut starting) = (running(), created());
+    bare["gpu"]["count"] = json!(0);
+    starting["status"] = json!("STARTING");
+    let refused = ScriptedTransport::new().then(Reply::lost()).reply(409, CONFLICT).reply(200, bare.to_string());
+    let later = ScriptedTransport::new()
+        .reply(200, starting.to_string())
+        .reply(500, problem(500, "x", "busy"))
+        .reply(200, starting.to_string())
+        .reply(200, bare.to_string());
+    for cloud in [refused, later] {
+        let cloud = cloud.reply(200, stopped().to_string());
+        let rig = account(&cloud);
+        let error = rig.runpod.start(&context(), &id()).await.unwrap_err();
+        assert_eq!((error.kind(), error.effect()), (ErrorKind::NoCapacity, Effect::Rejected), "{error}");
+        assert!(rig.sent().trim_end().ends_with(r#"{"action":"stop"}"#), "{}", rig.sent());
+    }
+}
+
+/// A pod that takes its time is not waited for: it is watched by whoever wants it.
+#[tokio::test(start_paused = true)]
+async fn a_start_returns_although_the_pod_does_not_run_yet() {
+    let mut starting = created();
+    starting["status"] = json!("STARTING");
+    let slow = (0..40).fold(ScriptedTransport::new(), |cloud, _| cloud.reply(200, starting.to_string()));
+    let rig = account(&slow);
+    let began = stopwatch();
+    rig.runpod.start(&context(), &id()).await.unwrap();
+    assert!((9..=11).contains(&began.elapsed().as_secs()), "{:?}", began.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn trap_18_a_pod_that_runs_without_its_gpu_has_failed() {
+    let mut bare = running();
+    bare["gpu"]["count"] = json!(0);
+    let rig = account(&ScriptedTransport::new().reply(200, bare.to_string()));
+    let compute = rig.runpod.get(&context(), &id()).await.unwrap();
+    assert_eq!((compute.status, compute.gpu_count), (ComputeStatus::Failed, 0));
+    assert!(compute.cost_per_hour.is_some() && compute.ports.iter().all(|port| port.url.is_none()));
 }
 
 #[tokio::test(start_paused = true)]
@@ -351,6 +408,7 @@ async fn c13_what_runpod_is_like() {
 async fn trap_17_an_answer_of_the_proxy_is_no_readiness() {
     let rig = account(&ScriptedTransport::new());
     let signs = &rig.runpod.traits().proxy;
+    assert_eq!(signs.statuses, [502, 524], "an answer of 5xx is no readiness anyway; these say whose it is");
     for status in [502, 524] {
         let answer = atlas_core::ProbeAnswer::new(status);
         assert!(!atlas_core::probe::is_ready(&answer, signs, false, true), "{status}");

@@ -10,6 +10,7 @@ mod listing;
 mod logs;
 mod money;
 mod offers;
+mod options;
 mod secrets;
 mod streams;
 mod support;

@@ -88,7 +88,7 @@ pub enum Fault {
     Wire(WireFault),
 }
 
-/// What goes wrong with an answer in HTTP beside what it says.
+/// What goes wrong with an answer in HTTP beside what it says, or what only such an answer has a word for.
 #[cfg(feature = "server")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -107,12 +107,14 @@ pub enum WireFault {
     HtmlPage,
     /// The cloud acts; a proxy before it has waited long enough, and says 504 in HTML.
     HtmlGatewayTimeout,
+    /// The stopped machine starts, and bills, without any of its GPUs: its host has none free any more.
+    StartsWithoutGpu,
 }
 
 #[cfg(feature = "server")]
 impl WireFault {
     /// Each of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::NullBody,
         Self::HtmlBadGateway,
         Self::HtmlForbidden,
@@ -120,6 +122,7 @@ impl WireFault {
         Self::CutBody,
         Self::HtmlPage,
         Self::HtmlGatewayTimeout,
+        Self::StartsWithoutGpu,
     ];
 
     /// Its name, as files of faults write it.
@@ -132,6 +135,7 @@ impl WireFault {
             Self::CutBody => "cut-body",
             Self::HtmlPage => "html-page",
             Self::HtmlGatewayTimeout => "html-gateway-timeout",
+            Self::StartsWithoutGpu => "starts-without-gpu",
         }
     }
 }
@@ -252,6 +256,8 @@ impl Fault {
             }
             #[cfg(feature = "server")]
             Self::Wire(WireFault::CursorExpired) => operation.has_pages(),
+            #[cfg(feature = "server")]
+            Self::Wire(WireFault::StartsWithoutGpu) => matches!(operation, O::Start),
             #[cfg(feature = "server")]
             Self::Wire(_) => true,
         }

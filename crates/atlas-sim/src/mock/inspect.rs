@@ -190,6 +190,13 @@ impl Mock {
         self.change(id, |machine, now| machine.hidden_until = now.plus(span))
     }
 
+    /// Gives a machine another variable, as a human does in a cloud's console.
+    pub fn set_env(&self, id: &ComputeId, name: &str, value: impl Into<Secret>) -> Result<()> {
+        self.change(id, |machine, _| {
+            machine.blueprint.env.insert(name.to_owned(), value.into());
+        })
+    }
+
     /// Lets a machine write to its log.
     pub fn write_log(&self, id: &ComputeId, text: &str) -> Result<()> {
         self.change(id, |machine, _| machine.log.extend_from_slice(text.as_bytes()))

@@ -98,15 +98,7 @@ impl Asked {
         request.ports.clone_from(&self.port);
         request.name.clone_from(&self.name);
         request.command.clone_from(&self.command);
-        if let Some(path) = &self.env_file {
-            request.env.extend(input::variables(path)?);
-        }
-        for variable in &self.env {
-            let (name, value) = variable
-                .split_once('=')
-                .ok_or_else(|| Failure::usage("--env takes NAME=VALUE, and one of them has no `=`"))?;
-            request.env.insert(name.to_owned(), Secret::from(value));
-        }
+        request.env.extend(input::environment(self.env_file.as_deref(), &self.env)?);
         request.provider_opts = input::options(&self.opt)?;
         Ok(request)
     }

@@ -1,30 +1,19 @@
 //! `atlas volume create`.
-//!
-//! Invariant: when this command ends, the volume is either handed out (its id is on stdout), or deleted again, or named in
-//! the error together with what carries its ending on.
 
 use std::num::NonZeroU32;
-use std::pin::pin;
-use std::time::Duration;
 
-use atlas::{Account, Effect, Error, Permission, Volume, VolumeRequest};
+use atlas::{Volume, VolumeRequest};
 use clap::Args;
 
+use super::super::making;
 use crate::Outcome;
 use crate::arguments::Named;
 use crate::context::Context;
-use crate::failure::Failure;
-
-/// How long, after Ctrl-C, the answer to a create that is under way is waited for, so that it can be undone.
-const ANSWER: Duration = Duration::from_secs(30);
-
-/// How long, after a failure, the end of the volume is waited for.
-const UNDO: Duration = Duration::from_mins(1);
 
 /// Make a network volume; it bills until it is deleted.
 ///
 /// The rental is recorded before the cloud hears of it, so that nothing is forgotten, whatever happens in between. When
-/// the cloud's answer is lost, `atlas reap` finds out what became of it; a volume that is there is kept.
+/// the cloud's answer is lost, the volume is looked for; one that is not seen in time `atlas reap` finds, and it is kept.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Create {
@@ -57,62 +46,7 @@ impl Create {
         request.provider_opts = crate::input::options(&self.opt)?;
         request.validate()?;
         let account = context.account(self.named.provider.as_deref())?;
-        let name = account.provider().id();
-        context.output.progress(&format!("making a volume on {name}"));
-        context.interrupt.may_leave(format!(
-            "interrupted while a create was being answered: a volume may exist on {name}; `atlas reap` finds out"
-        ));
-        let volume = make(context, &account, request).await?;
-        context.interrupt.may_leave(format!("interrupted; volume {} is there on {name}", volume.id));
-        match super::show(context, &volume) {
-            Ok(()) => Ok(()),
-            // Nobody has learnt its id, and there is nothing on it yet.
-            Err(failure) => Err(undo(context, &account, &volume, failure.of_what_bills()).await),
-        }
+        let show = |volume: &Volume| super::show(context, volume);
+        making::hand_out(context, &account, account.create_volume(request), show).await
     }
-}
-
-/// Makes it. After Ctrl-C the answer is waited for all the same: a create cannot be taken back before it is known.
-async fn make(context: &Context, account: &Account, request: VolumeRequest) -> Result<Volume, Failure> {
-    let mut making = pin!(account.create_volume(request));
-    tokio::select! {
-        biased;
-        made = &mut making => return Ok(made?),
-        () = context.interrupt.requested() => {}
-    }
-    context.output.progress("interrupted: waiting for the cloud's answer, to undo it (again to leave at once)");
-    Err(match tokio::time::timeout(ANSWER, making).await {
-        Ok(Ok(volume)) => undo(context, account, &volume, Failure::interrupted("interrupted")).await,
-        Ok(Err(error)) if error.is_safe_to_resend() => Failure::interrupted("interrupted; nothing was made"),
-        Ok(Err(error)) => Failure::from_interrupt(error.context("interrupted")),
-        Err(_) => Failure::interrupted_leaving(format!(
-            "interrupted, and {} did not answer: a volume may exist; `atlas reap` finds out",
-            account.provider().id()
-        )),
-    })
-}
-
-/// Deletes a volume that is not handed out. The failure that led here is the one that counts.
-async fn undo(context: &Context, account: &Account, volume: &Volume, failure: Failure) -> Failure {
-    let id = &volume.id;
-    context.output.progress(&format!("deleting volume {id} again"));
-    context.interrupt.may_leave(format!(
-        "interrupted while volume {id} on {} was being deleted; `atlas reap` carries it on",
-        volume.provider
-    ));
-    let ended = account.delete_volume_with(id, Permission::ordinary(), UNDO).await;
-    failure.map(|error| {
-        let message = match &ended {
-            Ok(()) => format!("{}; volume {id} was deleted again", error.message()),
-            Err(failed) => {
-                format!("{}; volume {id} is still being deleted ({failed}): run `atlas reap`", error.message())
-            }
-        };
-        // Written anew: the old one names the volume as left over.
-        let anew = Error::new(error.kind(), message).with_operation("create_volume").with_provider(&volume.provider);
-        match ended {
-            Ok(()) => anew.with_effect(Effect::Rejected),
-            Err(_) => anew.with_leftover(atlas::ComputeId::new(id.as_str())),
-        }
-    })
 }

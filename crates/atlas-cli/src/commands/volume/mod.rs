@@ -4,15 +4,12 @@ mod create;
 
 use std::num::NonZeroU32;
 
-use atlas::{
-    Account, Capability, ComputeId, Deployment, IntentRecord, Permission, ProviderId, RentalKind, Volume as Shown,
-    VolumeId,
-};
+use atlas::{Account, Capability, Permission, Volume as Shown, VolumeId};
 use clap::{Args, Subcommand};
-use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use super::ending;
+use super::holdings::{self, Asked};
 use crate::Outcome;
 use crate::arguments::{Named, Waiting, volume_id};
 use crate::context::Context;
@@ -44,12 +41,8 @@ pub(crate) enum Volume {
     after_help = "Examples:\n  atlas volume list\n  atlas volume list --provider runpod --all --json | jq -r '.[].id'"
 )]
 pub(crate) struct List {
-    /// Only this account
-    #[arg(long, value_name = "NAME")]
-    provider: Option<String>,
-    /// Also volumes that do not bear the mark of this deployment
-    #[arg(long)]
-    all: bool,
+    #[command(flatten)]
+    asked: Asked,
 }
 
 /// Show one network volume.
@@ -109,7 +102,11 @@ impl Volume {
     pub(crate) async fn run(self, context: &Context) -> Outcome {
         match self {
             Self::Create(create) => create.run(context).await,
-            Self::List(list) => list.run(context).await,
+            Self::List(list) => {
+                let has = |account: &Account| account.provider().traits().has(Capability::NetworkVolumes);
+                let read = async |account: &Account| account.list_volumes().await;
+                holdings::list(context, &list.asked, "list_volumes", has, read, table).await
+            }
             Self::Get(get) => {
                 let account = context.account(get.named.provider.as_deref())?;
                 let id = VolumeId::new(get.id);
@@ -149,80 +146,6 @@ impl Delete {
         };
         Ok(json!({ "id": id, "provider": provider, "status": status }))
     }
-}
-
-/// What one account has.
-struct Seen {
-    volumes: Vec<Shown>,
-    /// What a rental here says and no volume of the account shows.
-    notes: Vec<String>,
-}
-
-impl List {
-    async fn run(self, context: &Context) -> Outcome {
-        let ids = context.accounts(self.provider.as_deref())?;
-        context.tell_unreadable()?;
-        let asked = join_all(ids.iter().map(|id| self.look(context, id)));
-        let answers = context.interrupt.unless(async { Ok(asked.await) }).await?;
-        let (mut volumes, mut failures, mut asked) = (Vec::new(), Vec::new(), false);
-        for answer in answers {
-            match answer {
-                Ok(None) => {}
-                Ok(Some(seen)) => {
-                    asked = true;
-                    seen.notes.iter().for_each(|note| context.output.note(note));
-                    volumes.extend(seen.volumes);
-                }
-                Err(failure) => failures.push(failure),
-            }
-        }
-        if !asked && failures.is_empty() {
-            context.output.note("no account in use has network volumes; `atlas providers` says which kinds have them");
-        }
-        context.output.result(&volumes, || {
-            let table = table(&volumes);
-            if table.is_empty() { String::new() } else { context.output.table(&table) }
-        })?;
-        let last = failures.pop();
-        for failure in &failures {
-            failure.say(context.output);
-        }
-        last.map_or(Ok(()), Err)
-    }
-
-    /// What this account has; `None` for one that has no network volumes and was not named.
-    async fn look(&self, context: &Context, id: &ProviderId) -> Result<Option<Seen>, Failure> {
-        let account: Account = context.build(id.as_str())?;
-        if self.provider.is_none() && !account.provider().traits().has(Capability::NetworkVolumes) {
-            return Ok(None);
-        }
-        let named = |error: atlas::Error| error.with_provider(id).with_operation("list_volumes");
-        let mut volumes = account.list_volumes().await.map_err(named)?;
-        let records = account.records().await.map_err(named)?;
-        let of_volumes = records.iter().filter(|record| record.intent.kind == RentalKind::Volume);
-        let notes = of_volumes.filter_map(|record| note(record, &volumes)).collect();
-        let deployment = &context.atlas.config().deployment;
-        // One that a record tells of is ours under any name, but for another's mark.
-        let is_told = |volume: &Shown| {
-            let id = ComputeId::new(volume.id.as_str());
-            volume.mark().is_none() && records.iter().any(|record| record.tells_of(RentalKind::Volume, &id))
-        };
-        volumes.retain(|volume| self.all || is_ours(volume, deployment) || is_told(volume));
-        Ok(Some(Seen { volumes, notes }))
-    }
-}
-
-fn is_ours(volume: &Shown, deployment: &Deployment) -> bool {
-    volume.mark().is_some_and(|mark| mark.deployment == *deployment)
-}
-
-/// What is to be said of a rental that the volumes do not tell of.
-fn note(record: &IntentRecord, shown: &[Shown]) -> Option<String> {
-    let bears = |volume: &Shown| volume.mark().is_some_and(|mark| mark.token == record.intent.token());
-    let is_shown = shown
-        .iter()
-        .any(|volume| record.compute.as_ref().map_or_else(|| bears(volume), |id| id.as_str() == volume.id.as_str()));
-    super::list::note(record, is_shown)
 }
 
 fn table(volumes: &[Shown]) -> Table {

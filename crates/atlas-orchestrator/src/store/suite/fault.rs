@@ -1,6 +1,7 @@
 //! A store that fails on demand, in front of another: for testing what is built on stores.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -49,6 +50,18 @@ impl Strike {
     }
 }
 
+/// A commit that gets in before another.
+struct Overtaking {
+    is_overtaken: Box<dyn Fn(&Commit) -> bool + Send>,
+    by: Commit,
+}
+
+impl fmt::Debug for Overtaking {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Overtaking").field("by", &self.by).finish_non_exhaustive()
+    }
+}
+
 /// A store whose commits, beats and reads fail as told.
 #[derive(Debug)]
 pub struct FaultyStore {
@@ -57,6 +70,7 @@ pub struct FaultyStore {
     always: Mutex<Fault>,
     delay: Mutex<Duration>,
     strike: Mutex<Strike>,
+    overtaking: Mutex<Option<Overtaking>>,
     reads: AtomicU64,
 }
 
@@ -69,6 +83,7 @@ impl FaultyStore {
             always: Mutex::new(Fault::None),
             delay: Mutex::default(),
             strike: Mutex::default(),
+            overtaking: Mutex::default(),
             reads: AtomicU64::new(0),
         }
     }
@@ -82,6 +97,22 @@ impl FaultyStore {
     /// How many reads there were.
     pub fn reads(&self) -> u64 {
         self.reads.load(Ordering::Relaxed)
+    }
+
+    /// Does `by` just before the next commit that `is_overtaken` knows, as another process would that was a moment faster.
+    pub fn overtake(&self, is_overtaken: impl Fn(&Commit) -> bool + Send + 'static, by: Commit) {
+        let overtaking = Overtaking { is_overtaken: Box::new(is_overtaken), by };
+        *self.overtaking.lock().unwrap_or_else(PoisonError::into_inner) = Some(overtaking);
+    }
+
+    /// Whether a commit was overtaken, after it was asked for.
+    pub fn has_overtaken(&self) -> bool {
+        self.overtaking.lock().unwrap_or_else(PoisonError::into_inner).is_none()
+    }
+
+    fn overtaker(&self, commit: &Commit) -> Option<Commit> {
+        let mut overtaking = self.overtaking.lock().unwrap_or_else(PoisonError::into_inner);
+        overtaking.take_if(|overtaking| (overtaking.is_overtaken)(commit)).map(|overtaking| overtaking.by)
     }
 
     fn read(&self) -> Result<(), StoreError> {
@@ -141,6 +172,9 @@ impl Store for FaultyStore {
 
     async fn commit(&self, commit: Commit) -> Result<Committed, CommitError> {
         self.travel().await;
+        if let Some(first) = self.overtaker(&commit) {
+            self.inner.commit(first).await?;
+        }
         let answer = match self.fault() {
             Fault::None => self.inner.commit(commit).await,
             Fault::Full if commit.urgent => self.inner.commit(commit).await,

@@ -146,6 +146,11 @@ fn operation(field: &Field) -> (Option<Operation>, Option<ComputeId>) {
         "pod" => Some(Operation::Get),
         "myself" if field.wants("pods") => Some(Operation::List),
         "myself" => Some(Operation::Balance),
+        "saveEndpoint" => Some(Operation::CreateEndpoint),
+        "updateEndpointTemplate" => Some(Operation::UpdateEndpoint),
+        "saveTemplate" => Some(Operation::CreateTemplate),
+        "saveRegistryAuth" => Some(Operation::CreateRegistry),
+        "deleteRegistryAuth" => Some(Operation::DeleteRegistry),
         _ => None,
     };
     (operation, pod)

@@ -9,9 +9,13 @@ use crate::faults::Fault;
 use crate::model::{Machine, Phase};
 use crate::server::app::{Timing, World};
 use crate::server::catalog::{self, dollars};
-use crate::server::pods::{Hardware, Mounts, NetworkMount, PersistentMount, env_of, runtime_ports};
+use crate::server::pods::{Mounts, NetworkMount, PersistentMount, env_of, runtime_ports};
+use crate::server::reply::Problem;
 use crate::server::v2::{self, CpuWish, Draft, GpuWish};
 use crate::server::visit::Visit;
+
+/// RunPod's own template, which its Python package names for every pod without a GPU; it says nothing that the pod does not.
+const PUBLIC_TEMPLATE: &str = "runpod-ubuntu";
 
 /// One pod; null for none.
 pub(super) fn one(world: &World, visit: &Visit, field: &Field, timing: &Timing) -> Value {
@@ -56,10 +60,6 @@ pub(super) fn shown(world: &World, machine: &Machine, visit: &Visit, timing: &Ti
     let mount = pod.mounts.persistent.as_ref();
     let network = pod.mounts.network.as_ref().and_then(|mounts| mounts.first());
     let cost = if desired == "RUNNING" { machine.price.as_micros() } else { 0 };
-    let gpus = match &pod.hardware {
-        Hardware::Gpu { count, .. } => *count,
-        Hardware::Cpu { .. } => 0,
-    };
     json!({
         "id": machine.id,
         "name": plan.name,
@@ -71,7 +71,7 @@ pub(super) fn shown(world: &World, machine: &Machine, visit: &Visit, timing: &Ti
         "dockerArgs": pod.command.args,
         "dockerId": null,
         "env": env_of(machine),
-        "gpuCount": gpus,
+        "gpuCount": pod.gpus(now),
         "lastStatusChange": format!("{desired} since {since}"),
         "machineId": format!("m{}", pod.ssh_tail),
         "memoryInGb": memory,
@@ -156,8 +156,9 @@ fn texts(value: &Value) -> Vec<String> {
 
 pub(super) fn deploy(world: &mut World, visit: &Visit, field: &Field, timing: &Timing) -> Result<Value, Wrong> {
     let mut draft = draft(field);
-    if let Some(template) = draft.template_id.as_deref().and_then(|id| world.shelf.templates.get(&visit.account, id)) {
-        draft = draft.under(template)?;
+    if let Some(id) = draft.template_id.clone().filter(|id| id != PUBLIC_TEMPLATE) {
+        let template = world.shelf.templates.get(&visit.account, &id);
+        draft = draft.under(template.ok_or_else(|| Problem::not_found("template"))?)?;
     }
     let machine = v2::rent(world, visit, draft, false)?;
     if visit.is_struck_by(&Fault::LeavesLeftover) {

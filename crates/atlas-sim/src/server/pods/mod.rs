@@ -125,6 +125,19 @@ pub(super) struct Pod {
     pub(super) thinks_for: std::time::Duration,
     /// Whether a start finds no free GPU any more.
     pub(super) host_full: bool,
+    /// Since when it has none of its GPUs: it was started on a host that had none free.
+    pub(super) bare_since: Option<Timestamp>,
+}
+
+impl Pod {
+    /// How many GPUs it has now.
+    pub(super) fn gpus(&self, now: Timestamp) -> u32 {
+        match &self.hardware {
+            Hardware::Gpu { .. } if self.bare_since.is_some_and(|since| since <= now) => 0,
+            Hardware::Gpu { count, .. } => *count,
+            Hardware::Cpu { .. } => 0,
+        }
+    }
 }
 
 /// A port as it is asked for: `8000/http`, `22/tcp`, `70000/tcp`.

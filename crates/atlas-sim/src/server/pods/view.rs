@@ -150,10 +150,7 @@ impl PodView<'_> {
     fn runtime(&self) -> Option<Runtime> {
         let since = self.running_since().filter(|since| self.now >= since.plus(self.timing.ports_after))?;
         let begun = self.pod.restarted_at.map_or(since, |restarted| restarted.max(since));
-        let gpus = match &self.pod.hardware {
-            Hardware::Gpu { count, .. } => (0..*count).map(|_| GpuUtil { util: 0, memory_util: 0 }).collect(),
-            Hardware::Cpu { .. } => Vec::new(),
-        };
+        let gpus = (0..self.pod.gpus(self.now)).map(|_| GpuUtil { util: 0, memory_util: 0 }).collect();
         Some(Runtime {
             uptime: self.now.since(begun).as_secs(),
             gpus,
@@ -209,8 +206,9 @@ impl Serialize for PodView<'_> {
         map.serialize_entry("actions", actions(&status))?;
         map.serialize_entry("mounts", &pod.mounts)?;
         match &pod.hardware {
-            Hardware::Gpu { id, count, vcpus, memory } => {
-                map.serialize_entry("gpu", &GpuView { id, count: *count, vcpus: *vcpus, memory: *memory })?;
+            Hardware::Gpu { id, vcpus, memory, .. } => {
+                let count = pod.gpus(self.now);
+                map.serialize_entry("gpu", &GpuView { id, count, vcpus: *vcpus, memory: *memory })?;
             }
             Hardware::Cpu { id, vcpus, memory } => {
                 map.serialize_entry("cpu", &CpuView { id, vcpus: *vcpus, memory: *memory })?;

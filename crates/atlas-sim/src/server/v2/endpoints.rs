@@ -81,6 +81,8 @@ fn merge_template(world: &World, account: &str, body: &mut Map<String, Value>) -
     let image = Value::from(template.image.as_str());
     body.entry("image").or_insert(image);
     body.entry("disk").or_insert(template.disk.into());
+    body.entry("ports").or_insert(template.ports.clone().into());
+    body.entry("registry").or_insert(template.registry.clone().into());
     let has_command = ["args", "cmd", "entrypoint"].iter().any(|name| body.contains_key(*name));
     if !has_command && !template.command.args.is_empty() {
         body.insert("args".to_owned(), template.command.args.as_str().into());
@@ -142,14 +144,9 @@ pub(super) async fn list(
 }
 
 pub(super) async fn create(State(app): State<App>, Extension(caller): Extension<Caller>, body: Bytes) -> Response {
-    let body = shape::read::<Map<String, Value>>(&body, &CREATE);
-    let addresses = app.clone();
+    let (body, addresses) = (shape::read(&body, &CREATE), app.clone());
     app.visit(&caller, Operation::CreateEndpoint, None, |world, visit| {
         let endpoint = make(world, visit, body?)?;
-        if visit.is_struck_by(&Fault::LeavesLeftover) {
-            let detail = format!("endpoint {} was created but could not be read back", endpoint.id);
-            return Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, detail));
-        }
         Ok(reply::json_as(StatusCode::CREATED, &shown(&addresses, &endpoint)))
     })
     .await
@@ -176,7 +173,16 @@ fn make(world: &mut World, visit: &Visit, mut body: Map<String, Value>) -> Resul
     if visit.is_struck_by(&Fault::Ignores) {
         world.cloud.delete_endpoint(&visit.account, &endpoint.id, visit.now).map_err(refused)?;
     }
+    if visit.is_struck_by(&Fault::LeavesLeftover) {
+        let detail = format!("endpoint {} was created but could not be read back", endpoint.id);
+        return Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, detail));
+    }
     Ok(endpoint)
+}
+
+/// A new endpoint for those who do not speak REST, by the same rules.
+pub(in crate::server) fn make_endpoint(world: &mut World, visit: &Visit, body: &Value) -> Result<Endpoint, Problem> {
+    make(world, visit, shape::read(&body.to_string().into(), &CREATE)?)
 }
 
 pub(super) async fn get(
@@ -199,18 +205,30 @@ pub(super) async fn patch(
     Path(id): Path<String>,
     body: Bytes,
 ) -> Response {
-    let change = shape::read::<Map<String, Value>>(&body, &PATCH);
-    let addresses = app.clone();
+    let (body, addresses) = (shape::read(&body, &PATCH), app.clone());
     app.visit(&caller, Operation::UpdateEndpoint, Some(&ComputeId::new(&id)), |world, visit| {
-        let (account, id, now) = (&visit.account, EndpointId::new(&id), visit.now);
-        let plan = changed(world, visit, &id, change?)?;
-        if !visit.is_struck_by(&Fault::Ignores) {
-            world.cloud.change_endpoint(account, &id, now, |old| *old = plan).map_err(not_found)?;
-        }
-        let endpoint = world.cloud.read_endpoint(account, &id, now).map_err(not_found)?;
-        Ok(reply::ok(&shown(&addresses, endpoint)))
+        let endpoint = change(world, visit, &EndpointId::new(&id), body?)?;
+        Ok(reply::ok(&shown(&addresses, &endpoint)))
     })
     .await
+}
+
+fn change(world: &mut World, visit: &Visit, id: &EndpointId, change: Map<String, Value>) -> Result<Endpoint, Problem> {
+    let plan = changed(world, visit, id, change)?;
+    if !visit.is_struck_by(&Fault::Ignores) {
+        world.cloud.change_endpoint(&visit.account, id, visit.now, |old| *old = plan).map_err(not_found)?;
+    }
+    world.cloud.read_endpoint(&visit.account, id, visit.now).cloned().map_err(not_found)
+}
+
+/// The same for those who do not speak REST.
+pub(in crate::server) fn change_endpoint(
+    world: &mut World,
+    visit: &Visit,
+    id: &EndpointId,
+    body: &Value,
+) -> Result<Endpoint, Problem> {
+    change(world, visit, id, shape::read(&body.to_string().into(), &PATCH)?)
 }
 
 /// What an endpoint would be after a change.

@@ -26,8 +26,8 @@ use http::StatusCode;
 use super::app::App;
 use super::reply::Problem;
 
-pub(super) use endpoints::standing;
-pub(super) use order::{CpuWish, Draft, GpuWish, refused, rent};
+pub(super) use endpoints::{change_endpoint, make_endpoint, standing};
+pub(super) use order::{CpuWish, Draft, GpuWish, rent};
 pub(super) use pods::{act, terminate, view};
 pub(super) use rack::Rack;
 pub(super) use registries::Registry;

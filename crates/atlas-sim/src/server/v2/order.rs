@@ -306,6 +306,7 @@ pub(in crate::server) fn rent(
         restarted_at: None,
         thinks_for: std::time::Duration::ZERO,
         host_full: false,
+        bare_since: None,
     };
     make(world, visit, blueprint, pod)
 }

@@ -16,7 +16,7 @@ use super::super::shape::{self, Field, Shape, must};
 use super::super::visit::Visit;
 use super::order::{self, Draft, refused};
 use super::paging::{Page, Pagination};
-use crate::faults::{Fault, Operation};
+use crate::faults::{Fault, Operation, WireFault};
 use crate::model::{Machine, Refusal};
 
 #[derive(Serialize)]
@@ -173,6 +173,12 @@ pub(in crate::server) fn act(
             Refusal::NoCapacity(_) => Problem::bad_request(HOST_FULL),
             refusal => refused(refusal),
         })?;
+    }
+    if action == "start"
+        && let Some(pod) = world.pods.get_mut(&serial)
+    {
+        let is_bare = visit.is_struck_by(&Fault::Wire(WireFault::StartsWithoutGpu));
+        pod.bare_since = is_bare.then_some(visit.landing.at);
     }
     Ok(())
 }

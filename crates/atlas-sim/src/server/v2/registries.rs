@@ -77,11 +77,11 @@ pub(super) async fn delete(
     Path(id): Path<String>,
 ) -> Response {
     app.visit(&caller, Operation::DeleteRegistry, Some(&ComputeId::new(&id)), |world, visit| {
+        world.shelf.registries.get(&visit.account, &id).ok_or_else(|| Problem::not_found("registry"))?;
         let mut live = world.cloud.all().filter(|machine| machine.is_live(visit.now));
         if live.any(|machine| world.pods.get(&machine.serial).is_some_and(|pod| pod.registry.as_ref() == Some(&id))) {
             return Err(Problem::bad_request("registry is in use by a pod"));
         }
-        world.shelf.registries.get(&visit.account, &id).ok_or_else(|| Problem::not_found("registry"))?;
         if !visit.is_struck_by(&Fault::Ignores) {
             world.shelf.registries.remove(&visit.account, &id);
         }

@@ -1,6 +1,6 @@
 //! Ending: until it is proven (rules P4, P15), whatever the cloud, the disk or another process does meanwhile.
 
-use atlas_core::{ErrorKind, GoneRule, Permission, Proof};
+use atlas_core::{ComputeStatus, ErrorKind, GoneRule, Permission, Proof};
 use atlas_sim::{Moment, Outcome};
 
 use super::wrapped::Wrapped;
@@ -468,6 +468,42 @@ async fn p4_a_machine_that_is_moved_while_it_is_being_ended_is_followed() {
     }
 }
 
+/// The same, and the old id reads as terminated.
+#[tokio::test(start_paused = true)]
+async fn p4_a_moved_machine_is_not_gone_because_its_old_id_reads_terminated() {
+    for searches_partly in [0, 2] {
+        let bench = bench(|cloud| cloud.migrates(true));
+        let id = bench.spawn().await.compute.id;
+        bench.cloud.inject(Rule::on(Operation::Terminate, Fault::Ignores));
+        let (cloud, old) = (bench.cloud.clone(), id.clone());
+        let provider = Wrapped::new(&bench.cloud).read(move |mut compute| {
+            // At the second read of its ending; the first has it.
+            if compute.id == old && cloud.count(Operation::Terminate) > 0 {
+                cloud.migrate(&old)?;
+                cloud.inject(Rule::on(Operation::Find, Fault::LooksPartly).times(searches_partly));
+                compute.status = ComputeStatus::Terminated;
+            }
+            Ok(compute)
+        });
+        bench.over(Arc::new(provider)).terminate(&id).await.unwrap();
+        assert!(bench.cloud.live().is_empty(), "{searches_partly} searches that are not complete");
+    }
+}
+
+/// The same on a disk that takes nothing: how long the old id was missing says nothing about the new one.
+#[tokio::test(start_paused = true)]
+async fn p4_on_a_full_disk_the_absence_of_an_old_id_does_not_count_for_the_new_one() {
+    let bench = bench(|cloud| cloud.migrates(true).gone(TEN_APART));
+    let id = bench.spawn().await.compute.id;
+    let new = bench.cloud.migrate(&id).unwrap();
+    bench.fill_disk();
+    // Found under its new id after eleven seconds, and hidden for a moment at the first look there.
+    bench.cloud.inject(Rule::on(Operation::Find, Fault::LooksPartly).times(8));
+    bench.cloud.inject(Rule::on(Operation::Get, Fault::Hides(Duration::from_secs(8))).only(&new));
+    bench.account.terminate(&id).await.unwrap();
+    assert!(bench.cloud.live().is_empty());
+}
+
 /// History 16: the disk takes nothing at the ending.
 #[tokio::test(start_paused = true)]
 async fn a_full_disk_keeps_no_machine_alive() {
@@ -531,8 +567,7 @@ async fn two_processes_may_take_over_the_same_machine_at_once() {
 #[tokio::test(start_paused = true)]
 async fn p4_an_unanswered_create_is_ended_under_its_own_intent() {
     let bench = bench(|cloud| cloud);
-    bench.inject(Operation::Spawn, Fault::LosesAnswer);
-    bench.spawn_fails().await;
+    bench.spawn_unseen(Fault::LosesAnswer).await;
     let id = bench.cloud.live().remove(0);
     let opened_at = bench.records().await[0].intent.opened_at;
     pass(5).await;

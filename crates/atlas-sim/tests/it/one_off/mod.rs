@@ -11,6 +11,7 @@ mod scope;
 mod settle;
 mod spawn;
 mod twins;
+mod unanswered;
 mod volumes;
 mod wrapped;
 
@@ -87,6 +88,16 @@ impl Bench {
 
     async fn spawn_fails(&self) -> Error {
         self.account.spawn(request(), Auth::Bearer).await.unwrap_err()
+    }
+
+    /// Fails by `fault`, and no look finds in time what came of it.
+    async fn spawn_unseen(&self, fault: Fault) -> Error {
+        const LOOKS: Duration = Duration::from_secs(21);
+        self.inject(Operation::Spawn, fault);
+        self.cloud.inject(Rule::on(Operation::Find, Fault::Errs).during(LOOKS));
+        let error = self.spawn_fails().await;
+        tokio::time::sleep(LOOKS).await;
+        error
     }
 
     async fn records(&self) -> Vec<IntentRecord> {

@@ -1,8 +1,9 @@
 //! Waiting for readiness and reading within the settle window (rules P12, C13).
 
-use atlas_core::{ErrorKind, GoneRule, Permission, ProviderExt};
+use atlas_core::{ComputeStatus, ErrorKind, GoneRule, Permission, ProviderExt};
 use atlas_sim::AnsweredBy;
 
+use super::wrapped::Wrapped;
 use super::*;
 
 const BOUND: Duration = Duration::from_mins(2);
@@ -68,6 +69,20 @@ async fn p12_a_machine_that_ends_ends_the_wait() {
         assert_eq!(error.message(), format!("machine {id} is {word} and will not become ready"));
         assert_eq!(error.leftovers(), std::slice::from_ref(id), "it bills on");
         assert!(bench.cloud.now().since(spawned.compute.created_at.unwrap()) < Duration::from_secs(25));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn p12_a_machine_that_reads_terminated_is_left_over_where_it_may_have_moved() {
+    for migrates in [false, true] {
+        let bench = bench(|cloud| cloud.migrates(migrates));
+        let spawned = bench.spawn().await;
+        let mut over = spawned.compute.clone();
+        over.status = ComputeStatus::Terminated;
+        let account = bench.over(Arc::new(Wrapped::new(&bench.cloud).shows(over)));
+        let error = account.wait_ready(&spawned, BOUND).await.unwrap_err();
+        assert!(error.message().contains("is terminated and will not become ready"), "{error}");
+        assert_eq!(!error.leftovers().is_empty(), migrates, "ended by that id, it is searched for");
     }
 }
 

@@ -60,6 +60,51 @@ async fn o3_one_call_under_another_key_is_another_scope() {
     assert_eq!(bench.cloud.live(), [id]);
 }
 
+/// A key that was mistyped once: what it was told, or never sent, is true under every other key too.
+#[tokio::test(start_paused = true)]
+async fn o3_a_create_that_made_nothing_is_settled_under_every_key() {
+    for (fault, proof) in [
+        (Fault::Unauthorized, Proof::Refused),
+        (Fault::CapacityGone, Proof::Refused),
+        (Fault::FailsBefore, Proof::NotSent),
+    ] {
+        let bench = keyed();
+        bench.cloud.use_key("mistyped");
+        bench.inject(Operation::Spawn, fault);
+        bench.spawn_fails().await;
+        bench.cloud.use_key("first");
+        let record = bench.records().await.remove(0);
+        bench.account.can_settle(&record).await.unwrap();
+        assert_eq!(bench.settle().await, Settled::Closed(proof));
+        assert_eq!(bench.cloud.count(Operation::List) + bench.cloud.count(Operation::Find), 0, "nobody is asked");
+        // Under its own key it is watched on, as all that is closed.
+        bench.cloud.use_key("mistyped");
+        assert_eq!(bench.settle().await, Settled::Closed(proof));
+        assert_eq!(bench.cloud.count(Operation::Find), 1);
+    }
+}
+
+/// What needs the other key says so, before anything is done as well, and names its rental once.
+#[tokio::test(start_paused = true)]
+async fn o3_what_another_account_cannot_judge_is_told_with_its_remedy_by_those_who_only_look() {
+    let bench = keyed();
+    let id = bench.spawn().await.compute.id;
+    let record = bench.records().await.remove(0);
+    bench.account.can_settle(&record).await.unwrap();
+    bench.cloud.use_key("another");
+    let (looked, done) = (bench.account.can_settle(&record).await.unwrap_err(), bench.try_settle().await.unwrap_err());
+    assert_eq!((looked.to_string(), looked.kind()), (done.to_string(), ErrorKind::Conflict));
+    assert!(looked.message().contains("use the key with which it was made"), "{looked}");
+    assert_eq!(looked.message().matches(&record.intent.token().to_string()).count(), 1, "{looked}");
+    // A rotated key of the same account is found to be one, and joined only by what acts.
+    bench.cloud.use_key("first");
+    bench.cloud.rotate_key("second");
+    bench.account.can_settle(&record).await.unwrap();
+    assert_eq!(bench.records().await[0].intent.scope, record.intent.scope);
+    assert_eq!(found(bench.settle().await).id, id);
+    assert_ne!(bench.records().await[0].intent.scope, record.intent.scope);
+}
+
 /// What a user's own provider has at least.
 #[derive(Debug)]
 struct SixMethods(Mock);
@@ -110,8 +155,7 @@ async fn o3_the_scope_of_a_provider_that_names_none_follows_the_key_of_the_call(
 #[tokio::test(start_paused = true)]
 async fn o3_a_create_without_an_answer_is_not_absent_because_another_account_knows_nothing() {
     let bench = keyed();
-    bench.inject(Operation::Spawn, Fault::LosesAnswer);
-    bench.spawn_fails().await;
+    bench.spawn_unseen(Fault::LosesAnswer).await;
     bench.cloud.use_key("another");
     for _ in 0..4 {
         assert_eq!(bench.try_settle().await.unwrap_err().kind(), ErrorKind::Conflict);

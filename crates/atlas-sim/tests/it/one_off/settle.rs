@@ -1,14 +1,15 @@
 //! Carrying on what others left (rules O1, O4, P2; histories 2, 3, 6).
 
-use atlas_core::{GoneRule, Permission, Proof};
+use atlas_core::{ComputeStatus, GoneRule, Permission, Proof};
 
+use super::wrapped::Wrapped;
 use super::*;
 
 const TEN_APART: GoneRule = GoneRule::TwoNotFounds { apart: Duration::from_secs(10) };
 
-/// Looks every few seconds until something else than `MayLand` comes out; says when that was.
+/// Looks every few seconds until something else than `MayLand` comes out; says how long that took.
 async fn look_until_settled(bench: &Bench) -> (Settled, Duration) {
-    let begun = bench.records().await[0].intent.opened_at;
+    let begun = bench.cloud.now();
     loop {
         match bench.settle().await {
             Settled::MayLand { until } => assert!(until > bench.cloud.now(), "the next look must be later"),
@@ -65,9 +66,9 @@ async fn p2_what_lands_late_within_the_window_is_found_and_kept() {
     let bench = bench(|cloud| cloud.settle_window(Duration::from_mins(65)));
     bench.inject(Operation::Spawn, Fault::LandsLate(Duration::from_hours(1)));
     bench.spawn_fails().await;
-    let (settled, after) = look_until_settled(&bench).await;
-    let machine = found(settled);
-    assert!(after >= Duration::from_hours(1));
+    let opened = bench.records().await[0].intent.opened_at;
+    let machine = found(look_until_settled(&bench).await.0);
+    assert!(bench.cloud.now().since(opened) >= Duration::from_hours(1));
     for _ in 0..10 {
         pass(600).await;
         bench.reap().await;
@@ -215,6 +216,76 @@ async fn p4_a_search_that_did_not_look_everywhere_proves_no_plain_machine_gone()
     }
 }
 
+/// What a cloud may show under the old id of a machine that it moved: the machine as over, or another one.
+fn under_the_old_id(moved: &Compute) -> [Compute; 2] {
+    let (mut over, mut another) = (moved.clone(), moved.clone());
+    over.status = ComputeStatus::Terminated;
+    let entropy = SeededEntropy::new(77);
+    let token = SpawnToken::generate(TokenKind::Plain, &entropy);
+    let mark = Mark::new(Deployment::parse("theirs").unwrap(), Installation::generate(&entropy), token, None);
+    another.name = Some(mark.to_string());
+    another.mark = Some(mark);
+    [over, another]
+}
+
+/// History 6: the old id says that it is over, or is another machine's by now.
+#[tokio::test(start_paused = true)]
+async fn p4_what_stands_under_the_old_id_of_a_moved_machine_proves_no_end() {
+    for case in 0..2 {
+        for partly in [0, 2] {
+            let bench = bench(|cloud| cloud.migrates(true));
+            let machine = bench.spawn().await.compute;
+            let shown = under_the_old_id(&machine)[case].clone();
+            let new = bench.cloud.migrate(&machine.id).unwrap();
+            let account = bench.over(Arc::new(Wrapped::new(&bench.cloud).shows(shown)));
+            let settle = async || account.settle(&bench.records().await[0], GRACE).await.unwrap();
+            bench.cloud.inject(Rule::on(Operation::Find, Fault::LooksPartly).times(partly));
+            for _ in 0..partly {
+                assert_eq!(settle().await, Settled::Missing, "case {case}");
+            }
+            assert_eq!(found(settle().await).id, new, "case {case}");
+            assert!(is_bound(&bench.phase().await, &new));
+        }
+    }
+}
+
+/// The same, and it is being ended.
+#[tokio::test(start_paused = true)]
+async fn p4_a_moved_machine_is_ended_whatever_stands_under_its_old_id() {
+    for case in 0..2 {
+        let bench = bench(|cloud| cloud.migrates(true));
+        let machine = bench.spawn().await.compute;
+        bench.cloud.migrate(&machine.id).unwrap();
+        let shown = under_the_old_id(&machine)[case].clone();
+        let account = bench.over(Arc::new(Wrapped::new(&bench.cloud).shows(shown)));
+        account.terminate(&machine.id).await.unwrap();
+        assert!(bench.cloud.live().is_empty(), "case {case}");
+        assert_eq!(bench.cloud.count(Operation::Terminate), 1, "what stands there is not told to end");
+        assert!(is_closed(&bench.phase().await));
+    }
+}
+
+/// An operator ends the stranger that has the old id: no word on what moved.
+#[tokio::test(start_paused = true)]
+async fn o6_a_stranger_that_is_ended_under_the_old_id_closes_no_record_of_what_moved() {
+    for partly in [0, 1] {
+        let bench = bench(|cloud| cloud.migrates(true));
+        let machine = bench.spawn().await.compute;
+        let new = bench.cloud.migrate(&machine.id).unwrap();
+        let [_, another] = under_the_old_id(&machine);
+        let account = bench.over(Arc::new(Wrapped::new(&bench.cloud).shows(another)));
+        bench.cloud.inject(Rule::on(Operation::Find, Fault::LooksPartly).times(partly));
+        account.terminate_soon(&machine.id, Permission::ordinary().foreign(true)).await.unwrap();
+        let token = machine.mark.unwrap().token;
+        let ours =
+            |records: Vec<IntentRecord>| records.into_iter().find(|record| record.intent.token() == token).unwrap();
+        let record = ours(bench.records().await);
+        assert_eq!(found(account.settle(&record, GRACE).await.unwrap()).id, new, "{partly} searches not complete");
+        assert!(is_bound(&ours(bench.records().await).phase, &new));
+        assert_eq!(bench.cloud.live(), [new]);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn o1_what_is_releasing_is_carried_on_by_anybody() {
     let bench = bench(|cloud| cloud.gone(TEN_APART));
@@ -235,8 +306,7 @@ async fn o1_what_is_releasing_is_carried_on_by_anybody() {
 async fn many_processes_that_settle_the_same_record_agree() {
     for fault in [Fault::Errs, Fault::LosesAnswer] {
         let bench = bench(|cloud| cloud.calls_take(Duration::from_millis(700)));
-        bench.inject(Operation::Spawn, fault);
-        bench.spawn_fails().await;
+        bench.spawn_unseen(fault).await;
         let record = bench.records().await.remove(0);
         let accounts: Vec<_> = (0..5).map(|_| bench.other()).collect();
         for _ in 0..4 {

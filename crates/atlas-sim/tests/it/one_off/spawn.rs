@@ -237,21 +237,6 @@ async fn c8_a_refused_create_and_one_that_was_never_sent_leave_nothing_open() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c8_a_create_without_an_answer_is_found_again() {
-    for fault in [Fault::LosesAnswer, Fault::ActsThenErrs, Fault::Garbles] {
-        let bench = bench(|cloud| cloud);
-        bench.inject(Operation::Spawn, fault);
-        let error = bench.spawn_fails().await;
-        assert_eq!(error.effect(), Effect::Unknown);
-        let machine = found(bench.settle().await);
-        assert_eq!(bench.cloud.live(), std::slice::from_ref(&machine.id));
-        assert_eq!(bench.cloud.count(Operation::Spawn), 1, "never sent twice on a guess");
-        bench.account.terminate(&machine.id).await.unwrap();
-        assert!(bench.cloud.live().is_empty());
-    }
-}
-
-#[tokio::test(start_paused = true)]
 async fn o2_a_machine_whose_mark_was_altered_or_cut_is_ended_by_its_id() {
     for fault in [Fault::CutsName(30), Fault::CutsName(0), Fault::AltersName, Fault::LeavesLeftover] {
         let bench = bench(|cloud| cloud.terminating(Duration::from_secs(5)));

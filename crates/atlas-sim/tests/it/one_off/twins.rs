@@ -31,8 +31,7 @@ async fn all_bear_a_plain_mark_so_all_are_shown_and_none_is_ended() {
 async fn of_several_without_an_answer_the_oldest_is_recorded_and_all_are_shown() {
     let bench = bench(|cloud| cloud);
     bench.inject(Operation::Spawn, Fault::Duplicates);
-    bench.inject(Operation::Spawn, Fault::LosesAnswer);
-    bench.spawn_fails().await;
+    bench.spawn_unseen(Fault::LosesAnswer).await;
     let machine = found(bench.settle().await);
     assert!(is_bound(&bench.phase().await, &machine.id));
     assert_eq!((bench.shown().await.len(), bench.cloud.live().len()), (2, 2));

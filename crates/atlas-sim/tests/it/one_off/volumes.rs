@@ -22,6 +22,16 @@ impl Bench {
         self.account.create_volume(asked()).await.unwrap_err()
     }
 
+    /// Fails by `fault`, and no look finds in time what came of it.
+    async fn make_unseen(&self, fault: Fault) -> Error {
+        const LOOKS: Duration = Duration::from_secs(21);
+        self.inject(Operation::CreateVolume, fault);
+        self.cloud.inject(Rule::on(Operation::ListVolumes, Fault::Errs).during(LOOKS));
+        let error = self.make_fails().await;
+        pass(LOOKS.as_secs()).await;
+        error
+    }
+
     /// What bills, by the cloud's own books; oldest first.
     fn volumes(&self) -> Vec<VolumeId> {
         self.cloud.volumes().into_iter().map(|volume| volume.id).collect()
@@ -73,8 +83,7 @@ async fn o1_a_volume_is_recorded_kept_and_ended_when_it_is_asked() {
 async fn o1_a_volume_whose_create_was_never_answered_is_found_and_kept() {
     for fault in [Fault::LosesAnswer, Fault::ActsThenErrs, Fault::Garbles] {
         let bench = bench(|cloud| cloud);
-        bench.inject(Operation::CreateVolume, fault.clone());
-        assert_eq!(bench.make_fails().await.effect(), Effect::Unknown, "{fault}");
+        assert_eq!(bench.make_unseen(fault.clone()).await.effect(), Effect::Unknown, "{fault}");
         assert_eq!(bench.phase().await, IntentPhase::Open);
         let made = bench.volumes().remove(0);
         assert!(is_of(&found(bench.settle().await), &made), "{fault}");
@@ -107,8 +116,7 @@ async fn p2_a_create_without_an_answer_is_absent_after_its_window_and_two_listin
 #[tokio::test(start_paused = true)]
 async fn p2_a_listing_that_fails_proves_nothing() {
     let bench = bench(|cloud| cloud);
-    bench.inject(Operation::CreateVolume, Fault::LosesAnswer);
-    bench.make_fails().await;
+    bench.make_unseen(Fault::LosesAnswer).await;
     bench.cloud.inject(Rule::on(Operation::ListVolumes, Fault::Errs).times(4));
     for _ in 0..4 {
         bench.try_settle().await.unwrap_err();
@@ -247,10 +255,8 @@ async fn p3_of_two_volumes_of_one_token_the_oldest_is_recorded_and_both_are_kept
         bench.inject(Operation::CreateVolume, Fault::Duplicates);
         if lost {
             bench.inject(Operation::CreateVolume, Fault::LosesAnswer);
-            bench.make_fails().await;
-        } else {
-            bench.make().await;
         }
+        bench.make().await;
         let both = bench.volumes();
         assert_eq!(both.len(), 2, "the cloud made one too many");
         let kept = found(bench.settle().await);
@@ -362,8 +368,7 @@ async fn o1_a_disk_that_takes_no_record_lets_no_create_out() {
 async fn o3_the_key_of_another_account_proves_no_volume_absent_and_none_gone() {
     let keyed = || bench(|cloud| cloud.key("first").gone(GoneRule::NotFound));
     let bench = keyed();
-    bench.inject(Operation::CreateVolume, Fault::LosesAnswer);
-    bench.make_fails().await;
+    bench.make_unseen(Fault::LosesAnswer).await;
     bench.cloud.use_key("another");
     for _ in 0..4 {
         assert_eq!(bench.try_settle().await.unwrap_err().kind(), ErrorKind::Conflict);
@@ -458,6 +463,59 @@ async fn o6_a_renamed_volume_is_not_ended_when_a_listing_misses_it() {
     let bound = Duration::from_mins(1);
     bench.account.delete_volume_with(&volume.id, Permission::ordinary().foreign(true), bound).await.unwrap();
     assert!(bench.volumes().is_empty(), "an operator's word ends it");
+}
+
+/// Whoever asked was told that it is not deleted, and may fill it since: a refused ending is no word any more.
+#[tokio::test(start_paused = true)]
+async fn o6_a_volume_whose_end_was_refused_is_kept_when_it_has_its_name_again() {
+    for waits in [true, false] {
+        for was_sent in [false, true] {
+            let bench = bench(|cloud| cloud.gone(TEN_APART));
+            let volume = bench.make().await;
+            let id = ComputeId::new(volume.id.as_str());
+            if was_sent {
+                bench.inject(Operation::DeleteVolume, Fault::Ignores);
+                bench.account.delete_volume_soon(&volume.id, Permission::ordinary()).await.unwrap();
+            }
+            let sent = bench.cloud.count(Operation::DeleteVolume);
+            bench.cloud.rename_volume(&volume.id, "weights").unwrap();
+            let refused = if waits {
+                bench.account.delete_volume(&volume.id).await.unwrap_err()
+            } else {
+                bench.account.delete_volume_soon(&volume.id, Permission::ordinary()).await.unwrap_err()
+            };
+            assert!(refused.to_string().contains("is kept until that is asked for again"), "{refused}");
+            assert!(!refused.to_string().contains("atlas reap"), "{refused}");
+            assert!(is_of(&found(bench.settle().await), &volume.id), "it is shown");
+            bench.cloud.rename_volume(&volume.id, volume.name.as_deref().unwrap()).unwrap();
+            for _ in 0..5 {
+                assert!(is_of(&found(bench.settle().await), &volume.id));
+                pass(60).await;
+            }
+            assert_eq!(bench.cloud.count(Operation::DeleteVolume), sent, "no reap ends it, waits: {waits}");
+            assert!(is_bound(&bench.phase().await, &id));
+            bench.account.delete_volume(&volume.id).await.unwrap();
+            assert!(bench.volumes().is_empty(), "asked for again, it is ended");
+        }
+    }
+}
+
+/// An ending that only failed goes on, and so does one of a volume that was renamed before.
+#[tokio::test(start_paused = true)]
+async fn p15_a_volumes_end_that_a_cloud_failed_is_not_taken_back() {
+    let bench = bench(|cloud| cloud.gone(TEN_APART));
+    let volume = bench.make().await;
+    bench.cloud.rename_volume(&volume.id, "weights").unwrap();
+    assert!(is_of(&found(bench.settle().await), &volume.id));
+    bench.cloud.rename_volume(&volume.id, volume.name.as_deref().unwrap()).unwrap();
+    bench.inject(Operation::ListVolumes, Fault::Errs);
+    bench.account.delete_volume_soon(&volume.id, Permission::ordinary()).await.unwrap_err();
+    assert!(is_releasing(&bench.phase().await));
+    for _ in 0..6 {
+        bench.reap().await;
+        pass(11).await;
+    }
+    assert!(bench.volumes().is_empty() && is_closed(&bench.phase().await));
 }
 
 /// History 6: an hour in which its cloud does not show it.

@@ -84,3 +84,68 @@ async fn stock_is_told_with_capitals_and_nothing_is_null() {
         json!({ "id": "NVIDIA L4", "lowestPrice": { "stockStatus": null, "uninterruptablePrice": null } })
     );
 }
+
+#[tokio::test]
+async fn an_endpoint_made_in_graphql_is_the_one_in_rest_and_under_the_same_rules() {
+    let cloud = Cloud::start().await;
+    let volume = cloud
+        .post("/v2/network-volumes", &json!({ "name": "models", "size": 10, "dataCenter": "EU-RO-1" }))
+        .await
+        .json()["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let template = json!({ "name": "t", "image": "worker:1", "env": { "A": "1" }, "serverless": true });
+    let template = cloud.post("/v2/templates", &template).await.json()["id"].as_str().unwrap().to_owned();
+    let make = |change: &str| {
+        format!(
+            "mutation {{ saveEndpoint(input: {{ name: \"e\", templateId: \"{template}\", gpuIds: \"AMPERE_24,-NVIDIA L4\", \
+             networkVolumeId: \"{volume}\", locations: \"EU-RO-1\", idleTimeout: 7, scalerType: \"REQUEST_COUNT\", \
+             scalerValue: 3, workersMin: 0, workersMax: 2, gpuCount: 2, flashBootType: FLASHBOOT, \
+             allowedCudaVersions: \"12.8,13.0\" {change} }}) {{ id gpuIds networkVolumeId allowedCudaVersions }} }}"
+        )
+    };
+    let made = ask(&cloud, &make("")).await["data"]["saveEndpoint"].clone();
+    let id = made["id"].as_str().unwrap().to_owned();
+    assert_eq!(
+        made,
+        json!({
+            "id": id, "gpuIds": "AMPERE_24,-NVIDIA L4", "networkVolumeId": volume, "allowedCudaVersions": "12.8,13.0",
+        })
+    );
+    let rest = cloud.get(&format!("/v2/serverless/{id}")).await.json();
+    assert_eq!((&rest["image"], &rest["env"]), (&json!("worker:1"), &json!({ "A": "1" })));
+    assert_eq!((&rest["flashboot"], &rest["networkVolumes"]), (&json!("FLASHBOOT"), &json!([volume])));
+    assert_eq!(rest["scaling"], json!({ "type": "REQUEST_COUNT", "requestCount": 3 }));
+    assert_eq!(rest["gpu"]["excludedTypes"], json!(["NVIDIA L4"]));
+    for (change, said) in [
+        (", locations: \"EU-XX-9\"", "data center 'EU-XX-9' not found"),
+        (", gpuIds: \"NONE_24\"", "gpu pool 'NONE_24' not found"),
+        (", idleTimeout: 4000", "$.workers.idleTimeout"),
+        (", templateId: \"none\"", "template not found"),
+        (", templateId: \"\"", "templateId is required"),
+        (", networkVolumeId: \"none\"", "network volume not found"),
+    ] {
+        let refused = ask(&cloud, &make(change)).await;
+        assert!(refused["errors"][0]["message"].as_str().unwrap().contains(said), "{change}: {refused}");
+    }
+    cloud.inject(&json!({ "operation": "create_endpoint", "fault": "loses-answer" })).await;
+    let lost = cloud.try_call(Method::POST, "/graphql", json!({ "query": make("") }).to_string()).await;
+    assert!(lost.is_none(), "{lost:?}");
+    assert_eq!(cloud.get("/v2/serverless").await.json()["endpoints"].as_array().unwrap().len(), 3);
+}
+
+#[tokio::test]
+async fn a_pod_on_a_template_that_is_not_there_is_refused() {
+    let cloud = Cloud::start().await;
+    let deploy = |kind: &str, what: &str, template: &str| {
+        format!(
+            "mutation {{ {kind}(input: {{ name: \"p\", imageName: \"i\", {what}, templateId: \"{template}\" }}) {{ id }} }}"
+        )
+    };
+    let refused = ask(&cloud, &deploy("podFindAndDeployOnDemand", "gpuTypeId: \"NVIDIA L4\"", "none")).await;
+    assert_eq!(refused["errors"][0]["message"], "template not found");
+    // The package names this one for every pod without a GPU.
+    let made = ask(&cloud, &deploy("deployCpuPod", "instanceId: \"cpu3c-2-4\"", "runpod-ubuntu")).await;
+    assert!(made["data"]["deployCpuPod"]["id"].is_string(), "{made}");
+}

@@ -3,7 +3,7 @@
 use http::Method;
 use serde_json::{Value, json};
 
-use super::client::{Cloud, pod, pod_with};
+use super::client::{Cloud, pod_with};
 
 #[tokio::test]
 async fn a_template_lends_what_the_body_does_not_say() {
@@ -30,7 +30,7 @@ async fn a_template_lends_what_the_body_does_not_say() {
     assert_eq!((&patched["name"], &patched["env"], &patched["cmd"]), (&json!("u"), &json!({}), &json!(["other"])));
     let unknown = pod_with(&json!({ "templateId": "none" }));
     assert_eq!(cloud.post("/v2/pods", &unknown).await.problem(404), "template not found");
-    let serverless = json!({ "name": "s", "image": "i", "serverless": true });
+    let serverless = json!({ "name": "s", "image": "i", "serverless": true, "ports": ["80/http"] });
     let serverless = cloud.post("/v2/templates", &serverless).await.json()["id"].clone();
     cloud.post("/v2/pods", &pod_with(&json!({ "templateId": serverless }))).await.problem(422);
     let endpoint = json!({
@@ -38,6 +38,7 @@ async fn a_template_lends_what_the_body_does_not_say() {
         "scaling": { "type": "QUEUE_DELAY", "queueDelay": 4 },
     });
     let endpoint = cloud.post("/v2/serverless", &endpoint).await.json();
+    assert_eq!((&endpoint["image"], &endpoint["ports"]), (&json!("i"), &json!(["80/http"])));
     let bound = format!("/v2/templates/{}", serverless.as_str().unwrap());
     cloud.delete(&bound).await.problem(400);
     assert_eq!(cloud.delete(&format!("/v2/serverless/{}", endpoint["id"].as_str().unwrap())).await.status, 204);
@@ -175,11 +176,14 @@ async fn secrets_are_named_once_and_never_shown() {
 #[tokio::test]
 async fn accounts_do_not_see_each_other() {
     let mut cloud = Cloud::start().await;
-    let id = cloud.rent(&pod()).await;
+    let registry = json!({ "name": "r", "username": "u", "password": "p" });
+    let registry = cloud.post("/v2/registries", &registry).await.json()["id"].as_str().unwrap().to_owned();
+    let id = cloud.rent(&pod_with(&json!({ "registry": registry }))).await;
     cloud.running.add_key("rpa_other", "other", atlas_sim::server::Reach::All);
     cloud.key = "rpa_other".to_owned();
     cloud.get(&format!("/v2/pods/{id}")).await.problem(404);
     cloud.delete(&format!("/v2/pods/{id}")).await.problem(404);
+    assert_eq!(cloud.delete(&format!("/v2/registries/{registry}")).await.problem(404), "registry not found");
     assert_eq!(cloud.get("/v2/pods").await.json()["pods"], json!([]));
     assert_eq!(cloud.running.ledger().open().count(), 1);
 }

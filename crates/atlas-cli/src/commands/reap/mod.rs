@@ -1,17 +1,19 @@
 //! `atlas reap`: one reconciliation now. What the store does not hold is told, not ended.
 
+mod line;
+
 use std::time::Duration;
 
-use atlas::orchestrator::{FindingKind, Orchestrator, ReapOptions, ReapReport};
-use atlas::{Account, Effect, ErrorKind, IntentPhase, IntentRecord, ProviderId, RentalKind, Rented, Settled};
+use atlas::orchestrator::{Orchestrator, ReapOptions};
+use atlas::{Account, Effect, ErrorKind, IntentRecord, ProviderId, RentalKind, Rented};
 use clap::Args;
 use futures_util::future::join_all;
-use serde::Serialize;
 
 use super::demo::Home;
 use crate::Outcome;
 use crate::context::Context;
 use crate::failure::Failure;
+use line::{Line, finding_lines, plain_line, record_line, tell, words};
 
 /// How long what is being ended may take until it is proven gone.
 const ENDINGS: Duration = Duration::from_mins(1);
@@ -50,23 +52,6 @@ Examples:
   atlas reap --wait
   atlas reap --provider local --json";
 
-/// One line of the result.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-struct Line {
-    provider: String,
-    /// What it is of: `machine`, `volume`, `endpoint`.
-    kind: RentalKind,
-    /// The machine, volume or endpoint, where it is known.
-    compute: Option<String>,
-    /// The rental, where a record here tells of it.
-    rental: Option<String>,
-    /// What it is: `plain`, `tracked`, `ending`, `seen_once`, `alien`, `may_land`, `missing`, `closed`, `demo`.
-    is: &'static str,
-    /// Why, and when it is due.
-    why: String,
-    cost_per_hour: Option<atlas::Money>,
-}
-
 /// What one look at everything gave.
 #[derive(Debug, Default)]
 struct Seen {
@@ -78,7 +63,7 @@ struct Seen {
 impl Seen {
     fn take(&mut self, part: Result<Vec<Line>, Failure>) {
         match part {
-            Ok(lines) => self.lines.extend(lines),
+            Ok(lines) => lines.into_iter().for_each(|line| tell(&mut self.lines, line)),
             Err(failure) => self.failures.push(failure),
         }
     }
@@ -152,12 +137,17 @@ impl Reap {
         records.sort_by_key(|record| record.intent.kind != RentalKind::Machine);
         for record in &records {
             let kind = record.intent.kind;
-            let settled =
-                if self.dry_run || silent.is(kind) { Ok(None) } else { account.settle(record, grace).await.map(Some) };
+            let settled = match silent.is(kind) {
+                true => Ok(None),
+                false if self.dry_run => account.can_settle(record).await.map(|()| None),
+                false => account.settle(record, grace).await.map(Some),
+            };
             let settled = settled.unwrap_or_else(|error| {
                 silent.learn(kind, &error);
                 let rental = format!("rental {}", record.intent.token());
-                seen.failures.push(Failure::from(error.with_provider(id).context(rental)));
+                let error = error.with_provider(id);
+                let is_named = error.message().contains(&rental);
+                seen.failures.push(Failure::from(if is_named { error } else { error.context(rental) }));
                 None
             });
             seen.lines.extend(record_line(record, settled));
@@ -272,11 +262,7 @@ async fn others(context: &Context, account: &Account, records: &[IntentRecord], 
                     if !is_ours(rented) && (record.is_none() || rented.mark().is_some()) {
                         continue;
                     }
-                    let is_told =
-                        |line: &Line| line.kind == kind && line.compute.as_deref() == Some(rented.id.as_str());
-                    if !seen.lines.iter().any(is_told) {
-                        seen.lines.push(plain_line(provider.id(), rented, record));
-                    }
+                    tell(&mut seen.lines, plain_line(provider.id(), rented, record));
                 }
             }
             // Each account is told once.
@@ -287,111 +273,6 @@ async fn others(context: &Context, account: &Account, records: &[IntentRecord], 
             }
         }
     }
-}
-
-#[expect(clippy::match_same_arms, reason = "a table: what was found, what the record says, what is told")]
-fn record_line(record: &IntentRecord, settled: Option<Settled>) -> Option<Line> {
-    let (is, why, compute) = match (settled, &record.phase) {
-        (Some(Settled::Closed(_)), IntentPhase::Closed { .. }) | (None, IntentPhase::Closed { .. }) => return None,
-        (Some(Settled::Closed(proof)), _) => ("closed", proof.to_string(), record.compute.clone()),
-        (Some(Settled::BeingSent), _) => ("may_land", "its process is sending the create now".to_owned(), None),
-        (Some(Settled::MayLand { until }), _) => {
-            ("may_land", format!("its create was not answered; the next look after {until} tells"), None)
-        }
-        // The listing shows it, with its price.
-        (Some(Settled::Plain(_)), _) => return None,
-        (Some(Settled::Missing), _) => {
-            ("missing", "its cloud does not find it, and it is not proven gone".to_owned(), record.compute.clone())
-        }
-        (Some(Settled::Releasing), _) => {
-            ("ending", "it is being ended, and not yet proven gone".to_owned(), record.compute.clone())
-        }
-        (Some(Settled::SeenAfterClose { rented, due }), _) => {
-            let why = format!("its record was closed, and here it is; ended if it is seen again after {due}");
-            ("seen_once", why, Some(rented.id.clone()))
-        }
-        (_, IntentPhase::Open) => ("may_land", "its create was not answered".to_owned(), None),
-        (_, IntentPhase::Bound { .. }) => return None,
-        (_, IntentPhase::Releasing { why, .. }) => ("ending", format!("being ended: {why}"), record.compute.clone()),
-        _ => ("missing", "what became of it is not known to this version".to_owned(), record.compute.clone()),
-    };
-    Some(Line {
-        provider: record.intent.provider.to_string(),
-        kind: record.intent.kind,
-        compute: compute.map(|id| id.to_string()),
-        rental: Some(record.intent.token().to_string()),
-        is,
-        why,
-        cost_per_hour: record.intent.price,
-    })
-}
-
-/// A volume or an endpoint that somebody made by hand.
-fn plain_line(provider: &ProviderId, rented: &Rented, record: Option<&IntentRecord>) -> Line {
-    let is_renamed = rented.mark().is_none();
-    let why = match rented.kind {
-        RentalKind::Volume if is_renamed => {
-            "made by hand, and has another name now: `atlas volume delete --foreign` ends it"
-        }
-        RentalKind::Volume => "made by hand: `atlas volume delete` ends it",
-        _ => "made by hand: who made it ends it",
-    };
-    Line {
-        provider: provider.to_string(),
-        kind: rented.kind,
-        compute: Some(rented.id.to_string()),
-        rental: record
-            .map(|record| record.intent.token())
-            .or_else(|| rented.mark().map(|mark| mark.token))
-            .map(|token| token.to_string()),
-        is: "plain",
-        why: why.to_owned(),
-        cost_per_hour: rented.cost_per_hour,
-    }
-}
-
-fn finding_lines(report: &ReapReport) -> Vec<Line> {
-    let line = |finding: &atlas::orchestrator::Finding| {
-        let (is, why) = match &finding.kind {
-            FindingKind::Tracked => ("tracked", "a session holds it".to_owned()),
-            FindingKind::Plain => ("plain", "spawned by hand: `atlas terminate` ends it".to_owned()),
-            FindingKind::SeenOnce { due, why } => {
-                ("seen_once", format!("{why}; ended if it is seen again after {due}"))
-            }
-            FindingKind::Ending { why } => ("ending", why.clone()),
-            FindingKind::Alien { since, why } => ("alien", format!("since {since}: {why}")),
-            _ => ("unknown", "this version has no word for it".to_owned()),
-        };
-        Line {
-            provider: finding.provider.to_string(),
-            kind: RentalKind::Machine,
-            compute: Some(finding.compute.clone()),
-            rental: None,
-            is,
-            why,
-            cost_per_hour: finding.cost_per_hour,
-        }
-    };
-    report.findings.iter().map(line).collect()
-}
-
-fn words(lines: &[Line], saw_everything: bool) -> String {
-    match (lines.is_empty(), saw_everything) {
-        (true, true) => return "nothing to reconcile: nothing of this deployment is there".to_owned(),
-        (true, false) => return "nothing was found, and not everything could be looked at".to_owned(),
-        (false, _) => {}
-    }
-    let line = |line: &Line| {
-        let what = match (&line.compute, &line.rental) {
-            (Some(compute), _) => format!("{} {compute}", line.kind),
-            (None, Some(rental)) if line.kind == RentalKind::Machine => format!("rental {rental}"),
-            (None, Some(rental)) => format!("rental {rental} of {}", line.kind.one()),
-            (None, None) => "something".to_owned(),
-        };
-        let price = line.cost_per_hour.map(|price| format!(" (${price}/h)")).unwrap_or_default();
-        format!("{}: {what}{price}: {}: {}", line.provider, line.is, line.why)
-    };
-    lines.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
 #[cfg(test)]

@@ -1,23 +1,29 @@
 //! `atlas conformance`: what every provider promises, held against a configured one.
 
+mod means;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use atlas::conformance::{Harness, Options, run};
-use atlas::{Account, Capability, ComputeRequest, Error, ErrorKind, Money, Provider};
+use atlas::{Account, Capability, ComputeRequest, Error, ErrorKind, JobRequest, Money, Provider, VolumeRequest};
 use clap::Args;
+use serde_json::Value;
 
 use crate::Outcome;
 use crate::arguments::Named;
 use crate::context::Context;
 use crate::failure::Failure;
+use means::Means;
 
 /// Hold a provider against all that providers promise.
 ///
 /// It rents the cheapest machines that the cases need, under the deployment `conformance`, and ends them. What cannot be
 /// proven from outside is shown as not provable and fails nothing; a broken promise is exit 1.
+///
+/// Jobs, volumes and options are proven where you say which. What jobs and volumes cost is not counted.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Conformance {
@@ -38,17 +44,23 @@ pub(crate) struct Conformance {
     /// Write the report as JUnit XML, too
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
+    #[command(flatten)]
+    more: means::Asked,
 }
 
 const EXAMPLES: &str = "\
 Examples:
   atlas conformance --provider local
-  atlas conformance --provider runpod --spend-limit 0.50 --junit report.xml";
+  atlas conformance --provider runpod --spend-limit 0.50 --junit report.xml
+  atlas conformance --provider runpod --only volume/ --volume-region EU-RO-1
+  atlas conformance --provider runpod --only job/ --endpoint ID --input '{\"seconds\":2,\"chunks\":3}'";
 
 /// An account, without any means to make its cloud fail.
 struct Held {
     account: Account,
     machine: ComputeRequest,
+    price: Option<Money>,
+    means: Means,
 }
 
 #[async_trait]
@@ -66,6 +78,26 @@ impl Harness for Held {
         true
     }
 
+    fn volume(&self) -> Option<VolumeRequest> {
+        self.means.volume.clone()
+    }
+
+    fn job(&self) -> Option<JobRequest> {
+        self.means.job.clone()
+    }
+
+    fn option(&self) -> Option<(String, Value, String)> {
+        self.means.option.clone()
+    }
+
+    fn forbidden_options(&self) -> Vec<(String, Value)> {
+        self.means.forbidden.clone()
+    }
+
+    fn price_per_hour(&self) -> Option<Money> {
+        self.price
+    }
+
     fn has_key(&self) -> bool {
         self.account.provider().traits().kind != "local"
     }
@@ -80,25 +112,30 @@ impl Conformance {
         if self.spend_limit < Money::ZERO {
             return Err(Failure::usage("--spend-limit is less than nothing"));
         }
+        if let Some(path) = &self.junit {
+            crate::written::check_place("--junit", path)?;
+        }
         let account = context.account(self.named.provider.as_deref())?;
+        let means = self.more.read(&account)?;
+        let id = account.provider().id();
         context.interrupt.may_leave(format!(
-            "interrupted; what bears the mark of deployment conformance may be left: atlas list --provider {}",
-            account.provider().id()
+            "interrupted; what bears the mark of deployment conformance may be left, see `atlas list --all --provider {id}` \
+             and `atlas volume list --all --provider {id}`; the next run ends what is older than an hour"
         ));
         let machine = context.interrupt.unless(self.machine(&account)).await?;
+        means.check(&account, &machine)?;
+        let price = context.interrupt.unless(async { Ok(price(context, &account, &machine).await) }).await?;
         let mut options = Options::default().spend_limit(self.spend_limit);
         if let Some(words) = &self.only {
             options = options.only(words.as_str());
         }
         context.output.progress("holding the provider against the table; this takes a while at a real cloud");
-        let harness = Held { account, machine };
+        let harness = Held { account, machine, price, means };
         let report = context.interrupt.unless(async { Ok(run(&harness, &options).await) }).await?;
-        if let Some(path) = &self.junit {
-            let written = std::path::absolute(path)
-                .and_then(|path| atlas::files::write_durably(&path, report.to_junit().as_bytes()));
-            written.map_err(|cause| atlas::files::error("write", path, &cause))?;
-        }
         context.output.result(&report, || report.to_string())?;
+        if let Some(path) = &self.junit {
+            crate::written::write("--junit", path, report.to_junit().as_bytes())?;
+        }
         if report.holds() {
             return Ok(());
         }
@@ -135,4 +172,20 @@ impl Conformance {
         provider.check(&request)?;
         Ok(request)
     }
+}
+
+/// The most that such a machine costs an hour, as the catalog says.
+async fn price(context: &Context, account: &Account, machine: &ComputeRequest) -> Option<Money> {
+    if machine.gpu.is_empty() || !account.provider().traits().has(Capability::Catalog) {
+        return None;
+    }
+    let types = account.gpu_types().await.inspect_err(|error| {
+        context
+            .output
+            .note(&format!("the catalog tells no price, so a machine is taken to cost a dollar an hour: {error}"));
+    });
+    let is_meant = |name: &str| machine.gpu.iter().any(|wanted| wanted == name);
+    let types = types.ok()?;
+    let meant = types.iter().filter(|gpu| is_meant(&gpu.name) || gpu.canonical.as_deref().is_some_and(is_meant));
+    meant.flat_map(|gpu| &gpu.offers).filter(|offer| !offer.spot).filter_map(|offer| offer.price_per_hour).max()
 }
