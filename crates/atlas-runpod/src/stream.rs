@@ -3,17 +3,24 @@
 //! A look takes out what it shows, so an answer that is lost takes pieces with it. Invariant: every piece is handed out
 //! once and in order, or the stream ends with an error that says that some may be missing. After a look that may have been
 //! lost, what comes later is held back until the job is over and its whole output shows what was missed.
+//!
+//! A job whose worker was lost is begun again by another, under the same id, and its pieces come anew: no look tells. So the
+//! job is read before the first look and after each that shows pieces, and they are handed out only if both reads show one run.
+//! Once it was begun again, nothing more is taken from its looks; its whole output must begin with what was handed out, or the
+//! stream ends with an error. It is assumed that pieces that nobody took are gone with the run that gave them.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use atlas_core::{CallContext, Effect, EndpointId, Error, ErrorKind, JobChunk, JobId, JobStatus, JobStream, Result};
+use atlas_core::{
+    CallContext, Effect, EndpointId, Error, ErrorKind, Job, JobChunk, JobId, JobStatus, JobStream, Result,
+};
 use futures_util::{StreamExt, stream};
 use serde_json::Value;
 
 use crate::account::RunPod;
 use crate::api::checked;
-use crate::translate::job::{self, Run};
+use crate::translate::job::{self, Given, Run};
 
 /// The pauses between two looks that show nothing. RunPod usually holds a look until there is something.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
@@ -32,10 +39,12 @@ impl RunPod {
             context: context.clone(),
             endpoint: endpoint.clone(),
             job: job.clone(),
-            given: 0,
+            given: Given::default(),
             ready: VecDeque::new(),
-            held: None,
+            doubt: Doubt::Nothing,
+            run: None,
             was_at_work: false,
+            was_over: false,
             failures: 0,
             pause: FIRST_PAUSE,
             over: None,
@@ -57,18 +66,30 @@ struct Drain {
     context: CallContext,
     endpoint: EndpointId,
     job: JobId,
-    /// How many pieces were handed out.
-    given: u64,
+    /// What was handed out.
+    given: Given,
     /// Pieces that stand in order behind those.
     ready: VecDeque<Value>,
-    /// Pieces that came after a look that may have been lost.
-    held: Option<Vec<Value>>,
+    doubt: Doubt,
+    /// The run that gives the pieces.
+    run: Option<Run>,
     /// Whether a look has shown that a worker had the job.
     was_at_work: bool,
+    /// Whether the job was over when it was last compared: then no worker begins it again.
+    was_over: bool,
     failures: u32,
     pause: Duration,
     /// How the stream ends once `ready` is handed out.
     over: Option<End>,
+}
+
+/// Why nothing is handed out any more until the job is over.
+enum Doubt {
+    Nothing,
+    /// A look may have been lost; these pieces came after it.
+    Lost(Vec<Value>),
+    /// The job was begun again, and its pieces come anew.
+    BegunAgain,
 }
 
 /// How a stream ends.
@@ -81,8 +102,7 @@ impl Drain {
     async fn next(&mut self) -> Result<Option<JobChunk>> {
         loop {
             if let Some(output) = self.ready.pop_front() {
-                let chunk = JobChunk::new(self.given, output);
-                self.given += 1;
+                let chunk = JobChunk::new(self.given.add(&output), output);
                 return Ok(Some(chunk));
             }
             match self.over.take() {
@@ -94,6 +114,9 @@ impl Drain {
     }
 
     async fn look(&mut self) -> Result<()> {
+        if self.run.is_none() {
+            self.see_run().await?;
+        }
         let answer = self.account.api().job_stream(&self.context, &self.endpoint, &self.job).await;
         match answer.and_then(job::pieces) {
             Ok((status, pieces)) => {
@@ -107,8 +130,8 @@ impl Drain {
                 if !may_pass || self.failures > FAILURES {
                     return Err(job::forgotten(error, &self.endpoint, &self.job).with_job(self.job.clone()));
                 }
-                if error.effect() == Effect::Unknown {
-                    self.held.get_or_insert_default();
+                if error.effect() == Effect::Unknown && matches!(self.doubt, Doubt::Nothing) {
+                    self.doubt = Doubt::Lost(Vec::new());
                 }
                 self.rest().await;
                 Ok(())
@@ -119,12 +142,22 @@ impl Drain {
     async fn take(&mut self, status: Option<JobStatus>, pieces: Vec<Value>) -> Result<()> {
         let nothing = pieces.is_empty();
         self.was_at_work |= !nothing || status.as_ref().is_some_and(|status| *status != JobStatus::Queued);
-        if self.held.is_some() && !self.was_at_work && self.is_untouched().await? {
-            self.held = None;
+        if matches!(self.doubt, Doubt::Lost(_)) && !self.was_at_work && self.is_untouched().await? {
+            self.doubt = Doubt::Nothing;
         }
-        match &mut self.held {
-            Some(held) => held.extend(pieces),
-            None => self.ready.extend(pieces),
+        if nothing && self.given.count() == 0 && matches!(self.doubt, Doubt::Nothing) {
+            // Whoever has it now begins a stream of which nothing was seen.
+            self.run = None;
+        }
+        let waits_again = status == Some(JobStatus::Queued) && self.given.count() > 0;
+        if (!nothing || waits_again) && !matches!(self.doubt, Doubt::BegunAgain) {
+            self.see_run().await?;
+        }
+        match &mut self.doubt {
+            Doubt::Nothing => self.ready.extend(pieces),
+            Doubt::Lost(held) => held.extend(pieces),
+            // They would come a second time.
+            Doubt::BegunAgain => {}
         }
         if !nothing {
             self.pause = FIRST_PAUSE;
@@ -144,7 +177,9 @@ impl Drain {
 
     /// The job is over and has nothing more to give.
     async fn finish(&mut self, status: JobStatus) -> Result<()> {
-        if self.held.is_none() && matches!(status, JobStatus::Completed | JobStatus::Cancelled) {
+        let well = matches!(status, JobStatus::Completed | JobStatus::Cancelled);
+        let same = self.given.count() == 0 || self.was_over;
+        if well && same && matches!(self.doubt, Doubt::Nothing) {
             self.over = Some(End::Well);
             return Ok(());
         }
@@ -153,18 +188,44 @@ impl Drain {
             self.rest().await;
             return Ok(());
         };
+        self.compare(&job);
         let mut ending = job::ending(&job);
-        if let Some(held) = self.held.take() {
-            let given = usize::try_from(self.given).unwrap_or(usize::MAX);
-            if let Some(rest) = job::rest(job.output.as_ref(), given, &held) {
-                self.ready.extend(rest);
-            } else {
+        let rest = self.given.rest_of(job.output.as_ref());
+        match (std::mem::replace(&mut self.doubt, Doubt::Nothing), rest) {
+            (Doubt::Nothing, _) => {}
+            (Doubt::BegunAgain, Some(rest)) => self.ready.extend(rest.iter().cloned()),
+            (Doubt::BegunAgain, None) => ending = ending.or_else(|| Some(self.begun_again())),
+            (Doubt::Lost(held), Some(rest)) if job::holds(rest, &held) => self.ready.extend(rest.iter().cloned()),
+            (Doubt::Lost(held), _) => {
                 self.ready.extend(held);
                 ending = ending.or_else(|| Some(self.gap()));
             }
         }
         self.over = Some(ending.map_or(End::Well, End::With));
         Ok(())
+    }
+
+    /// Sees which run it is that gives the pieces. They are in hand, so a read that fails is repeated.
+    async fn see_run(&mut self) -> Result<()> {
+        loop {
+            if let Some(job) = self.read().await? {
+                self.compare(&job);
+                return Ok(());
+            }
+            self.rest().await;
+        }
+    }
+
+    /// Compares the run that a read shows with the one that gave what was handed out.
+    fn compare(&mut self, job: &Job) {
+        let run = Run::of(job);
+        let waits_again = job.status == JobStatus::Queued && self.given.count() > 0;
+        match &mut self.run {
+            Some(known) if waits_again || !known.goes_on_as(&run) => self.doubt = Doubt::BegunAgain,
+            Some(known) => *known = run,
+            None => self.run = Some(run),
+        }
+        self.was_over = job.status.is_over();
     }
 
     /// Whether no worker has had the job yet: then it has given nothing that could be lost. That it waits is not enough, for a
@@ -175,7 +236,7 @@ impl Drain {
     }
 
     /// Reads the job; none if that failed in a way that may pass.
-    async fn read(&mut self) -> Result<Option<atlas_core::Job>> {
+    async fn read(&mut self) -> Result<Option<Job>> {
         match self.account.read_job(&self.context, "stream_job", &self.endpoint, &self.job).await {
             Ok(job) => Ok(Some(job)),
             Err(error) if error.is_transient() && self.failures < FAILURES => {
@@ -190,7 +251,19 @@ impl Drain {
         let message = format!(
             "job {} is over, and an answer with pieces of its output may have been lost after the first {}; a worker that \
              returns its whole output (return_aggregate_stream) lets Atlas fill such a gap",
-            self.job, self.given
+            self.job,
+            self.given.count()
+        );
+        Error::new(ErrorKind::Provider, message).with_job(self.job.clone())
+    }
+
+    fn begun_again(&self) -> Error {
+        let message = format!(
+            "job {} lost its worker after the first {} pieces of its output and was begun again by another, and what that one \
+             gave does not go on from there; read the job for its whole output, if its worker returns it \
+             (return_aggregate_stream)",
+            self.job,
+            self.given.count()
         );
         Error::new(ErrorKind::Provider, message).with_job(self.job.clone())
     }

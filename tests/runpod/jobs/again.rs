@@ -83,6 +83,13 @@ fn all() -> Vec<Value> {
 }
 
 #[tokio::test(start_paused = true)]
+async fn pieces_that_come_anew_are_handed_out_once() {
+    let read = read(&[]).await;
+    read.end.unwrap();
+    assert_eq!(read.pieces, all());
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_was_lost_before_the_crash_is_missed_after_it() {
     for millis in [200, 700, 1200, 1700] {
         let read = read(&[Duration::from_millis(millis)]).await;

@@ -1,6 +1,6 @@
 //! A thousand jobs of all modes against a cloud of which a tenth of all answers is lost, refused or spoilt: each ends once,
-//! with its output or a clear error; the stream gives each piece once and in order; nothing is run twice on a guess; and
-//! the client's memory stays as it is.
+//! with its output or a clear error; the stream gives each piece once and in order, also of a job that is begun again because
+//! its worker was lost; nothing is run twice on a guess; and the client's memory stays as it is.
 //!
 //! The client is a process of its own, so that its memory is its own and its tale is only told: it is judged by what the
 //! simulated cloud knows of the jobs.
@@ -108,7 +108,7 @@ fn judge(tale: &Tale, known: &[&JobRecord]) {
     match &tale.end {
         End::Well { output } => {
             let expected = match tale.mode {
-                Mode::Polled | Mode::Waited | Mode::Streamed => ("COMPLETED", 0),
+                Mode::Polled | Mode::Waited | Mode::Streamed => ("COMPLETED", tale.mode.crashes(tale.number)),
                 Mode::Cancelled => ("CANCELLED", 0),
                 Mode::Retried => ("FAILED", 1),
             };

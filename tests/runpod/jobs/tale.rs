@@ -27,11 +27,21 @@ impl Mode {
     /// What the job is asked to do.
     pub(crate) fn input(self, number: u64) -> Value {
         match self {
-            Self::Polled | Self::Waited => json!({ "echo": number, "seconds": 0.02 }),
-            Self::Streamed => json!({ "echo": number, "seconds": 0.06, "chunks": PIECES }),
+            Self::Polled | Self::Waited => {
+                json!({ "echo": number, "seconds": 0.02, "crash": self.crashes(number) })
+            }
+            Self::Streamed => {
+                json!({ "echo": number, "seconds": 0.06, "chunks": PIECES, "crash": self.crashes(number) })
+            }
             Self::Cancelled => json!({ "echo": number, "seconds": 600 }),
             Self::Retried => json!({ "echo": number, "fail": "not today" }),
         }
+    }
+
+    /// How many workers are lost while they are at it: each is begun again by another, once.
+    pub(crate) fn crashes(self, number: u64) -> u32 {
+        let may = matches!(self, Self::Polled | Self::Waited | Self::Streamed);
+        u32::from(may && number / 5 % 3 == 0)
     }
 
     /// What it gives if all goes well.

@@ -1,5 +1,6 @@
 //! Serverless jobs: what is sent, and what a job's own words mean.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use atlas_auth::Secret;
@@ -188,15 +189,48 @@ impl Run {
         let retries = job.raw.get("retries").and_then(Value::as_u64).unwrap_or_default();
         Self { retries, worker: job.worker.clone() }
     }
+
+    /// Whether `later` is this run still, as far as RunPod tells.
+    pub(crate) fn goes_on_as(&self, later: &Self) -> bool {
+        let (known, told) = (self.worker.as_ref(), later.worker.as_ref());
+        self.retries == later.retries && known.zip(told).is_none_or(|(known, told)| known == told)
+    }
 }
 
-/// All that a job gave, after some answer with pieces of it may have been lost: the rest behind the first `given`, if the
-/// whole output is at hand and holds `held`, which was seen after the loss, in its order.
-pub(crate) fn rest(output: Option<&Value>, given: usize, held: &[Value]) -> Option<Vec<Value>> {
-    let rest = output?.as_array()?.get(given..)?;
+/// What was handed out of a stream, in a few bytes however much it was.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Given {
+    count: u64,
+    seen: DefaultHasher,
+}
+
+impl Given {
+    /// Counts one piece more; its number.
+    pub(crate) fn add(&mut self, piece: &Value) -> u64 {
+        piece.hash(&mut self.seen);
+        self.count += 1;
+        self.count - 1
+    }
+
+    pub(crate) fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// What comes behind it in the whole output of a job, if that is at hand and begins with the same pieces.
+    pub(crate) fn rest_of<'a>(&self, output: Option<&'a Value>) -> Option<&'a [Value]> {
+        let (before, rest) = output?.as_array()?.split_at_checked(usize::try_from(self.count).ok()?)?;
+        let mut same = Self::default();
+        for piece in before {
+            same.add(piece);
+        }
+        (same.seen.finish() == self.seen.finish()).then_some(rest)
+    }
+}
+
+/// Whether a part of the whole output holds `held`, which was seen after some answer may have been lost, in its order.
+pub(crate) fn holds(rest: &[Value], held: &[Value]) -> bool {
     let mut seen = rest.iter();
-    let holds = held.iter().all(|piece| seen.any(|found| found == piece));
-    holds.then(|| rest.to_vec())
+    held.iter().all(|piece| seen.any(|found| found == piece))
 }
 
 /// The error of a job that the cloud does not know, or no longer.

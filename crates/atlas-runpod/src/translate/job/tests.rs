@@ -15,18 +15,35 @@ proptest! {
         let given = given.min(whole.len());
         let held: Vec<Value> =
             whole[given..].iter().zip(&seen).filter(|(_, seen)| **seen).map(|(piece, _)| piece.clone()).collect();
-        prop_assert_eq!(rest(Some(&json!(whole)), given, &held), Some(whole[given..].to_vec()));
+        let (before, after) = whole.split_at(given);
+        let output = json!(whole);
+        prop_assert_eq!(handed(before).rest_of(Some(&output)), Some(after));
+        prop_assert!(holds(after, &held));
         // What was seen and does not stand there shows that this is not the whole output.
         let mut strange = held;
         strange.push(json!("strange"));
-        prop_assert_eq!(rest(Some(&json!(whole)), given, &strange), None);
-        prop_assert_eq!(rest(Some(&json!(whole)), whole.len() + 1, &[]), None);
+        prop_assert!(!holds(after, &strange));
+        // What was handed out and does not stand there shows that it was another run.
+        let mut other = before.to_vec();
+        other.push(json!("strange"));
+        prop_assert_eq!(handed(&other).rest_of(Some(&output)), None);
+        other.swap_remove(0);
+        prop_assert_eq!(handed(&other).rest_of(Some(&output)).is_some(), other.is_empty());
     }
+}
+
+fn handed(pieces: &[Value]) -> Given {
+    let mut given = Given::default();
+    for piece in pieces {
+        given.add(piece);
+    }
+    given
 }
 
 #[test]
 fn no_output_or_one_that_is_no_list_fills_no_gap() {
-    assert_eq!(rest(None, 0, &[]), None);
-    assert_eq!(rest(Some(&json!({"a": 1})), 0, &[]), None);
-    assert_eq!(rest(Some(&json!([])), 0, &[]), Some(Vec::new()));
+    let nothing = Given::default();
+    assert_eq!(nothing.rest_of(None), None);
+    assert_eq!(nothing.rest_of(Some(&json!({"a": 1}))), None);
+    assert_eq!(nothing.rest_of(Some(&json!([]))), Some(&[][..]));
 }

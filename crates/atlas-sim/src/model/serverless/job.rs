@@ -101,9 +101,9 @@ pub(crate) struct Job {
     /// When and how its run ends.
     pub(super) ending: Option<(Timestamp, Ending)>,
     pub(super) crashes_left: u32,
-    /// How many pieces it had given when it last ran.
+    /// How many pieces its run had given when it ended.
     pub(super) given: u32,
-    /// How many pieces were drained.
+    /// How many pieces of this run were drained.
     pub(super) drained: u32,
     pub(super) alarm: Option<Key>,
 }
@@ -130,10 +130,10 @@ impl Job {
         self.drained
     }
 
-    /// How many pieces it has given. A piece that a run before gave does not come again.
+    /// How many pieces its run has given.
     pub(crate) fn chunks_given(&self, now: Timestamp) -> u32 {
         match (self.phase, self.started_at) {
-            (JobPhase::Running, Some(started)) => self.given.max(self.work.chunks_after(now.since(started))),
+            (JobPhase::Running, Some(started)) => self.work.chunks_after(now.since(started)),
             _ => self.given,
         }
     }

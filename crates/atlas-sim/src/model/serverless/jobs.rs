@@ -175,7 +175,7 @@ impl Cloud {
         }
         let serial = job.serial;
         if let Some(job) = self.serverless.jobs.get_mut(&serial) {
-            (job.given, job.drained, job.error) = (0, 0, None);
+            job.error = None;
         }
         self.job_waits_again(serial, now);
         self.settle(now);
@@ -245,7 +245,6 @@ impl Cloud {
             }
             Ending::Crash => {
                 job.crashes_left -= 1;
-                job.given = job.chunks_given(at);
                 let retries = job.retries;
                 if let Some(worker) = job.running_on {
                     self.stop_worker(worker, at);
@@ -261,9 +260,11 @@ impl Cloud {
         }
     }
 
+    /// A job is queued anew: its next worker does all of it again, and what its former run gave is gone.
     fn job_waits_again(&mut self, serial: Serial, at: Timestamp) {
         let Some(job) = self.serverless.jobs.get_mut(&serial) else { return };
         job.retries += 1;
+        (job.given, job.drained) = (0, 0);
         (job.phase, job.queued_at, job.started_at, job.ended_at) = (JobPhase::Queued, at, None, None);
         let (of, expires_at) = (job.of, job.expires_at);
         if let Some(endpoint) = self.serverless.endpoints.get_mut(&of) {

@@ -233,6 +233,28 @@ fn pieces_are_drained_as_they_come_and_each_once() {
     assert_eq!(read.chunks.len(), 3, "reading by number takes nothing away");
 }
 
+/// The next worker begins at the beginning, as RunPod's do: what was drained comes once more, what was not is gone.
+#[test]
+fn a_job_whose_worker_was_lost_gives_its_pieces_anew() {
+    let mut site = Site::new(EndpointPlan { cold_start: Some(seconds(3)), workers_max: 1, ..EndpointPlan::default() });
+    let job = site.run(JobPlan::new(json!({ "seconds": 8, "chunks": 8, "crash": 1 })));
+    let drain = |site: &mut Site| {
+        let read = site.cloud.drain_job(ACCOUNT, &site.endpoint, &job.id, site.now).unwrap();
+        (read.chunks.into_iter().map(|(index, _)| index).collect::<Vec<_>>(), read.phase)
+    };
+    site.pass(5);
+    assert_eq!(drain(&mut site), (vec![0, 1], JobPhase::Running));
+    site.pass(2);
+    assert_eq!(drain(&mut site), (vec![], JobPhase::Queued));
+    site.pass(3);
+    assert_eq!(drain(&mut site), (vec![], JobPhase::Running));
+    site.pass(3);
+    assert_eq!(drain(&mut site), (vec![0, 1, 2], JobPhase::Running));
+    site.pass(5);
+    assert_eq!(drain(&mut site), (vec![3, 4, 5, 6, 7], JobPhase::Completed));
+    assert_eq!(site.read(&job).retries, 1);
+}
+
 #[test]
 fn a_job_that_failed_is_tried_again_under_its_id_and_no_other() {
     let mut site = Site::new(EndpointPlan::default());
