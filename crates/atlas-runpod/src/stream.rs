@@ -12,6 +12,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use atlas_core::http::Request;
 use atlas_core::{
     CallContext, Effect, EndpointId, Error, ErrorKind, Job, JobChunk, JobId, JobStatus, JobStream, Result,
 };
@@ -19,8 +20,7 @@ use futures_util::{StreamExt, stream};
 use serde_json::Value;
 
 use crate::account::RunPod;
-use crate::api::checked;
-use crate::translate::job::{self, Given, Run};
+use crate::translate::job::{self, Given, Run, Standing};
 
 /// The pauses between two looks that show nothing. RunPod usually holds a look until there is something.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
@@ -32,9 +32,9 @@ const FAILURES: u32 = 10;
 impl RunPod {
     /// The output of a job, piece by piece.
     pub(crate) fn drain(&self, context: &CallContext, endpoint: &EndpointId, job: &JobId) -> Result<JobStream> {
-        checked("endpoint", endpoint.as_str())?;
-        checked("job", job.as_str())?;
         let drain = Drain {
+            look: self.api().stream_request(endpoint, job)?,
+            read: self.api().status_request("stream_job", endpoint, job)?,
             account: self.clone(),
             context: context.clone(),
             endpoint: endpoint.clone(),
@@ -66,6 +66,9 @@ struct Drain {
     context: CallContext,
     endpoint: EndpointId,
     job: JobId,
+    /// The requests that are sent again and again.
+    look: Request,
+    read: Request,
     /// What was handed out.
     given: Given,
     /// Pieces that stand in order behind those.
@@ -117,7 +120,7 @@ impl Drain {
         if self.run.is_none() {
             self.see_run().await?;
         }
-        let answer = self.account.api().job_stream(&self.context, &self.endpoint, &self.job).await;
+        let answer = self.account.api().ask(&self.context, &self.look).await;
         match answer.and_then(job::pieces) {
             Ok((status, pieces)) => {
                 self.failures = 0;
@@ -188,7 +191,7 @@ impl Drain {
             self.rest().await;
             return Ok(());
         };
-        self.compare(&job);
+        self.compare(Standing::of(&job));
         let mut ending = job::ending(&job);
         let rest = self.given.rest_of(job.output.as_ref());
         match (std::mem::replace(&mut self.doubt, Doubt::Nothing), rest) {
@@ -208,8 +211,8 @@ impl Drain {
     /// Sees which run it is that gives the pieces. They are in hand, so a read that fails is repeated.
     async fn see_run(&mut self) -> Result<()> {
         loop {
-            if let Some(job) = self.read().await? {
-                self.compare(&job);
+            if let Some(standing) = self.standing().await? {
+                self.compare(standing);
                 return Ok(());
             }
             self.rest().await;
@@ -217,28 +220,40 @@ impl Drain {
     }
 
     /// Compares the run that a read shows with the one that gave what was handed out.
-    fn compare(&mut self, job: &Job) {
-        let run = Run::of(job);
-        let waits_again = job.status == JobStatus::Queued && self.given.count() > 0;
+    fn compare(&mut self, standing: Standing) {
+        let Standing { status, run } = standing;
+        let waits_again = status == JobStatus::Queued && self.given.count() > 0;
         match &mut self.run {
             Some(known) if waits_again || !known.goes_on_as(&run) => self.doubt = Doubt::BegunAgain,
             Some(known) => *known = run,
             None => self.run = Some(run),
         }
-        self.was_over = job.status.is_over();
+        self.was_over = status.is_over();
     }
 
     /// Whether no worker has had the job yet: then it has given nothing that could be lost. That it waits is not enough, for a
     /// job waits again once its worker was lost.
     async fn is_untouched(&mut self) -> Result<bool> {
-        let job = self.read().await?;
-        Ok(job.is_some_and(|job| job.status == JobStatus::Queued && Run::of(&job) == Run::default()))
+        let untouched = Standing { status: JobStatus::Queued, run: Run::default() };
+        Ok(self.standing().await? == Some(untouched))
+    }
+
+    /// Reads how the job stands, and no more of it; none if that failed in a way that may pass.
+    async fn standing(&mut self) -> Result<Option<Standing>> {
+        let answer = self.account.api().ask(&self.context, &self.read).await;
+        self.passing(answer.map_err(|error| job::forgotten(error, &self.endpoint, &self.job)))
     }
 
     /// Reads the job; none if that failed in a way that may pass.
     async fn read(&mut self) -> Result<Option<Job>> {
-        match self.account.read_job(&self.context, "stream_job", &self.endpoint, &self.job).await {
-            Ok(job) => Ok(Some(job)),
+        let job = self.account.read_job(&self.context, "stream_job", &self.endpoint, &self.job).await;
+        self.passing(job)
+    }
+
+    /// What was read; none if that failed in a way that may pass.
+    fn passing<T>(&mut self, read: Result<T>) -> Result<Option<T>> {
+        match read {
+            Ok(read) => Ok(Some(read)),
             Err(error) if error.is_transient() && self.failures < FAILURES => {
                 self.failures += 1;
                 Ok(None)

@@ -21,6 +21,7 @@ use atlas_auth::{Clock, Entropy, Secret};
 use atlas_core::error::excerpt;
 use atlas_core::http::{HttpClient, Request, Response, Transport};
 use atlas_core::{CallContext, Error, ProviderId, Result};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use url::Url;
 
@@ -99,8 +100,13 @@ impl Api {
         self.read_object(&answer, operation, &path)
     }
 
-    /// Sends to the serverless runtime, and reads whatever JSON comes.
-    async fn run(&self, context: &CallContext, request: Request, secrets: &[&Secret]) -> Result<Value> {
+    /// Sends to the serverless runtime, and reads the JSON that comes.
+    async fn run<T: DeserializeOwned>(
+        &self,
+        context: &CallContext,
+        request: Request,
+        secrets: &[&Secret],
+    ) -> Result<T> {
         let answer = self.runtime.json(context, request).await;
         answer.map_err(|error| self.clean(error, context, secrets))
     }

@@ -6,6 +6,7 @@ use atlas_auth::Secret;
 use atlas_core::http::{Lane, Repeat, Request};
 use atlas_core::{CallContext, EndpointId, JobId, Result};
 use http::Method;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{Api, address, checked};
@@ -52,17 +53,30 @@ impl Api {
         endpoint: &EndpointId,
         job: &JobId,
     ) -> Result<Value> {
-        let request = self.runtime_request(Method::GET, operation, endpoint, &["status", job.as_str()], None)?;
-        self.run(context, request, &[]).await
+        self.run(context, self.status_request(operation, endpoint, job)?, &[]).await
     }
 
-    /// Takes what a job has given since the last look. **It takes it out**: an answer that is lost takes its pieces with
-    /// it, so this is no read that could be repeated blindly.
-    pub(crate) async fn job_stream(&self, context: &CallContext, endpoint: &EndpointId, job: &JobId) -> Result<Value> {
-        let request =
-            self.runtime_request(Method::GET, "stream_job", endpoint, &["stream", job.as_str()], Some(STREAM_WAIT))?;
-        let request = request.timeout(STREAM_WAIT.saturating_add(SLACK)).repeat(Repeat::Unsafe);
-        self.run(context, request, &[]).await
+    /// The request that reads a job.
+    pub(crate) fn status_request(
+        &self,
+        operation: &'static str,
+        endpoint: &EndpointId,
+        job: &JobId,
+    ) -> Result<Request> {
+        self.runtime_request(Method::GET, operation, endpoint, &["status", job.as_str()], None)
+    }
+
+    /// The request that takes what a job has given since the last look. **It takes it out**: an answer that is lost takes its
+    /// pieces with it, so this is no read that could be repeated blindly.
+    pub(crate) fn stream_request(&self, endpoint: &EndpointId, job: &JobId) -> Result<Request> {
+        let path = ["stream", job.as_str()];
+        let request = self.runtime_request(Method::GET, "stream_job", endpoint, &path, Some(STREAM_WAIT))?;
+        Ok(request.timeout(STREAM_WAIT.saturating_add(SLACK)).repeat(Repeat::Unsafe))
+    }
+
+    /// Sends a request that was made before, and may be sent many times.
+    pub(crate) async fn ask<T: DeserializeOwned>(&self, context: &CallContext, request: &Request) -> Result<T> {
+        self.run(context, request.clone(), &[]).await
     }
 
     /// Cancels a job.

@@ -9,6 +9,7 @@ use atlas_core::{
     Effect, EndpointId, Error, ErrorKind, Job, JobId, JobMode, JobPolicy, JobRequest, JobStatus, ProviderId, Result,
     duration,
 };
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::options;
@@ -170,7 +171,7 @@ pub(crate) fn pieces(answer: Value) -> Result<(Option<JobStatus>, Vec<Value>)> {
         _ => return Err(unreadable()),
     };
     let output = |piece: Value| match piece {
-        Value::Object(mut fields) if fields.contains_key("output") => fields.remove("output").unwrap_or_default(),
+        Value::Object(mut fields) => fields.remove("output").unwrap_or(Value::Object(fields)),
         other => other,
     };
     Ok((status, pieces.into_iter().map(output).collect()))
@@ -194,6 +195,40 @@ impl Run {
     pub(crate) fn goes_on_as(&self, later: &Self) -> bool {
         let (known, told) = (self.worker.as_ref(), later.worker.as_ref());
         self.retries == later.retries && known.zip(told).is_none_or(|(known, told)| known == told)
+    }
+}
+
+/// How a job stands, and in which run: all that a stream wants to know of it between two looks.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(from = "Told")]
+pub(crate) struct Standing {
+    pub(crate) status: JobStatus,
+    pub(crate) run: Run,
+}
+
+/// The same as RunPod tells it; the rest of the answer, its output among it, is passed over.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Told {
+    status: String,
+    #[serde(default)]
+    retries: Value,
+    #[serde(default)]
+    worker_id: Value,
+}
+
+impl From<Told> for Standing {
+    fn from(told: Told) -> Self {
+        let worker = told.worker_id.as_str().filter(|id| !id.is_empty()).map(str::to_owned);
+        let run = Run { retries: told.retries.as_u64().unwrap_or_default(), worker };
+        Self { status: status(&told.status), run }
+    }
+}
+
+impl Standing {
+    /// That of a job that was read whole.
+    pub(crate) fn of(job: &Job) -> Self {
+        Self { status: job.status.clone(), run: Run::of(job) }
     }
 }
 
