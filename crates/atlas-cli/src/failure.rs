@@ -236,6 +236,7 @@ mod tests {
         {
           "error": {
             "effect": "rejected",
+            "job": null,
             "kind": "not_found",
             "leftovers": [],
             "message": "machine x is not there",

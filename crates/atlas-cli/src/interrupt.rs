@@ -4,6 +4,7 @@
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use atlas::Error;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
@@ -14,7 +15,7 @@ use crate::output::Output;
 #[derive(Debug, Clone)]
 pub(crate) struct Interrupt {
     asked: watch::Receiver<bool>,
-    left: Arc<Mutex<Option<String>>>,
+    left: Arc<Mutex<Option<Error>>>,
 }
 
 impl Interrupt {
@@ -25,7 +26,7 @@ impl Interrupt {
     )]
     pub(crate) fn listen(runtime: &Handle, output: Output) -> io::Result<Self> {
         let (ask, asked) = watch::channel(false);
-        let left: Arc<Mutex<Option<String>>> = Arc::default();
+        let left: Arc<Mutex<Option<Error>>> = Arc::default();
         let named = left.clone();
         let _inside = runtime.enter();
         let mut signals = Signals::new()?;
@@ -57,7 +58,12 @@ impl Interrupt {
 
     /// Sets the words for what may be left if the command were to end at once.
     pub(crate) fn may_leave(&self, words: impl Into<String>) {
-        *self.left.lock().unwrap_or_else(PoisonError::into_inner) = Some(words.into());
+        self.may_leave_what(Error::unknown(words));
+    }
+
+    /// The same, with whatever else is known of it.
+    pub(crate) fn may_leave_what(&self, left: Error) {
+        *self.left.lock().unwrap_or_else(PoisonError::into_inner) = Some(left);
     }
 
     /// Does `work`, unless a signal comes first; then it is dropped, and what was said of it is the failure.
@@ -71,9 +77,9 @@ impl Interrupt {
 }
 
 /// The end by a signal, with the words for what may be left.
-fn failure(left: &Mutex<Option<String>>) -> Failure {
+fn failure(left: &Mutex<Option<Error>>) -> Failure {
     match left.lock().unwrap_or_else(PoisonError::into_inner).clone() {
-        Some(words) => Failure::interrupted_leaving(words),
+        Some(left) => Failure::from_interrupt(left),
         None => Failure::interrupted("interrupted"),
     }
 }

@@ -41,7 +41,7 @@ impl Mode {
     /// How many workers are lost while they are at it: each is begun again by another, once.
     pub(crate) fn crashes(self, number: u64) -> u32 {
         let may = matches!(self, Self::Polled | Self::Waited | Self::Streamed);
-        u32::from(may && number / 5 % 3 == 0)
+        u32::from(may && (number / 5).is_multiple_of(3))
     }
 
     /// What it gives if all goes well.

@@ -1,5 +1,7 @@
 //! `atlas job`: serverless jobs. Progress goes to stderr, what the job gives to stdout.
 
+mod waiting;
+
 use std::path::Path;
 use std::time::Duration;
 
@@ -129,19 +131,48 @@ impl Job {
             }
             Self::Cancel(cancel) => {
                 let (account, endpoint, id) = cancel.which.read(context)?;
-                context.interrupt.may_leave(format!("interrupted; job {id} may have been asked to stop"));
+                let words = format!("interrupted; job {id} may have been asked to stop");
+                let left = Left { account: &account, operation: "cancel_job", job: Some(&id) };
+                context.interrupt.may_leave_what(left.error(words));
                 let job = context.interrupt.unless(async { Ok(account.cancel_job(&endpoint, &id).await?) }).await?;
                 show(context, &job)
             }
             Self::Stream(stream) => {
                 let (account, endpoint, id) = stream.which.read(context)?;
                 let output = account.stream_job(&endpoint, &id)?;
-                context.interrupt.may_leave(goes_on("interrupted", &endpoint, &id));
+                let left = Left { account: &account, operation: "stream_job", job: Some(&id) };
+                context.interrupt.may_leave_what(left.error(goes_on("interrupted", &endpoint, &id)));
                 context.output.progress(&format!("following job {id} until it is over"));
                 context.interrupt.unless(copy(context, output)).await
             }
         }
     }
+}
+
+/// What a command was at when it is interrupted.
+struct Left<'a> {
+    account: &'a Account,
+    operation: &'static str,
+    job: Option<&'a JobId>,
+}
+
+impl Left<'_> {
+    fn error(&self, words: String) -> atlas::Error {
+        let error =
+            atlas::Error::unknown(words).with_provider(self.account.provider().id()).with_operation(self.operation);
+        match self.job {
+            Some(job) => error.with_job(job.clone()),
+            None => error,
+        }
+    }
+}
+
+/// A job that was sent and goes on when nobody waits for it.
+fn left(why: &str, job: &Done) -> atlas::Error {
+    atlas::Error::unknown(goes_on(why, &job.endpoint, &job.id))
+        .with_provider(&job.provider)
+        .with_operation("run_job")
+        .with_job(job.id.clone())
 }
 
 /// What becomes of a job that nobody waits for any more, and what can be done about it.
@@ -162,20 +193,18 @@ impl Run {
         if let (Mode::Async, Some(bound)) = (self.mode, self.timeout) {
             account = account.with(CallContext::new().with_timeout(bound));
         }
-        context.interrupt.may_leave(format!("interrupted; {}", may_run(&request)));
+        let unknown = Left { account: &account, operation: "run_job", job: None };
+        context.interrupt.may_leave_what(unknown.error(format!("interrupted; {}", may_run(&request))));
         if self.mode == Mode::Sync {
-            let bound = atlas::duration::format(request.timeout);
-            context.output.progress(&format!("waiting for the job, at most {bound}"));
+            let job = context.interrupt.unless(waiting::run(context, &account, &request)).await?;
+            show(context, &job)?;
+            return failed(&job).map_or(Ok(()), Err);
         }
         let sending = async { account.run_job(&request).await.map_err(|error| unsent(error, &request)) };
         let job = context.interrupt.unless(sending).await?;
-        context.interrupt.may_leave(goes_on("interrupted", &job.endpoint, &job.id));
+        context.interrupt.may_leave_what(left("interrupted", &job));
         match self.mode {
-            Mode::Async => show(context, &job),
-            Mode::Sync => {
-                show(context, &job)?;
-                failed(&job).map_or(Ok(()), Err)
-            }
+            Mode::Async | Mode::Sync => show(context, &job),
             Mode::Stream => {
                 context.output.progress(&format!("job {}", job.id));
                 let output = account.stream_job(&job.endpoint, &job.id)?;
@@ -190,7 +219,7 @@ impl Run {
         tokio::time::timeout(bound, copy(context, output)).await.unwrap_or_else(|_| {
             let why = format!("not over after {}", atlas::duration::format(bound));
             let error = atlas::Error::timeout(goes_on(&why, &job.endpoint, &job.id));
-            Err(Failure::from(error.with_provider(&job.provider).with_operation("stream_job")))
+            Err(Failure::from(error.with_provider(&job.provider).with_operation("stream_job").with_job(job.id.clone())))
         })
     }
 
@@ -284,7 +313,8 @@ fn failed(job: &Done) -> Option<Failure> {
             let error = atlas::Error::new(kind, format!("job {} {word}{why}", job.id))
                 .with_effect(atlas::Effect::Rejected)
                 .with_provider(&job.provider)
-                .with_operation("run_job");
+                .with_operation("run_job")
+                .with_job(job.id.clone());
             Some(Failure::from(error))
         }
         _ => None,

@@ -91,7 +91,7 @@ fn a_usage_error_has_the_json_form_too() {
         assert_eq!(ran.err.lines().count(), 1, "{ran:?}");
         assert_eq!(ran.error()["kind"], "validation");
     }
-    insta::assert_snapshot!(home.run(&["get", "--json"]).err, @r#"{"error":{"effect":"not_sent","kind":"validation","leftovers":[],"message":"the following required arguments were not provided: <ID>","operation":null,"provider":null,"request_id":null,"retry_after":null,"status":null}}"#);
+    insta::assert_snapshot!(home.run(&["get", "--json"]).err, @r#"{"error":{"effect":"not_sent","job":null,"kind":"validation","leftovers":[],"message":"the following required arguments were not provided: <ID>","operation":null,"provider":null,"request_id":null,"retry_after":null,"status":null}}"#);
     insta::assert_snapshot!(home.run(&["get"]).err, @"
     error: the following required arguments were not provided: <ID>
     hint: usage: atlas get <ID>

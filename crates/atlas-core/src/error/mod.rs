@@ -299,7 +299,7 @@ impl StdError for Error {
 
 impl Serialize for Error {
     fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
-        let mut fields = serializer.serialize_struct("Error", 9)?;
+        let mut fields = serializer.serialize_struct("Error", 10)?;
         fields.serialize_field("kind", &self.0.kind)?;
         fields.serialize_field("message", &self.0.message)?;
         fields.serialize_field("provider", &self.0.provider)?;
@@ -308,6 +308,7 @@ impl Serialize for Error {
         fields.serialize_field("request_id", &self.0.request_id)?;
         fields.serialize_field("effect", &self.0.effect)?;
         fields.serialize_field("leftovers", &self.0.leftovers)?;
+        fields.serialize_field("job", &self.0.job)?;
         fields.serialize_field("retry_after", &self.0.retry_after.map(|wait| wait.as_secs_f64()))?;
         fields.end()
     }

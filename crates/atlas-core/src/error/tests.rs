@@ -14,6 +14,7 @@ fn full() -> Error {
         .with_request_id("r-1")
         .with_leftover(ComputeId::new("c2"))
         .with_leftover(ComputeId::new("c3"))
+        .with_job(JobId::new("j4"))
         .with_retry_after(Duration::from_millis(1500))
         .with_source(io::Error::other("a cause"))
 }
@@ -76,11 +77,11 @@ fn c8_the_serialised_form_is_the_command_s() {
     let plain = plain.with_provider(&ProviderId::parse("runpod").unwrap());
     assert_eq!(
         serde_json::to_string(&plain).unwrap(),
-        r#"{"kind":"not_found","message":"gone","provider":"runpod","operation":"get","status":404,"request_id":null,"effect":"rejected","leftovers":[],"retry_after":null}"#
+        r#"{"kind":"not_found","message":"gone","provider":"runpod","operation":"get","status":404,"request_id":null,"effect":"rejected","leftovers":[],"job":null,"retry_after":null}"#
     );
     assert_eq!(
         serde_json::to_string(&full()).unwrap(),
-        r#"{"kind":"not_found","message":"no machine \"c1\" is known; see `atlas list`","provider":"runpod","operation":"get","status":404,"request_id":"r-1","effect":"rejected","leftovers":["c2","c3"],"retry_after":1.5}"#
+        r#"{"kind":"not_found","message":"no machine \"c1\" is known; see `atlas list`","provider":"runpod","operation":"get","status":404,"request_id":"r-1","effect":"rejected","leftovers":["c2","c3"],"job":"j4","retry_after":1.5}"#
     );
 }
 

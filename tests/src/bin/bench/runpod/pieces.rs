@@ -46,9 +46,10 @@ fn answer(stream: &TcpStream, looks: &Looks) -> std::io::Result<()> {
             line.clear();
             lines.read_line(&mut line)?;
         }
-        let body = match path.contains("/status/") {
-            true => json!({"id": "job", "status": "IN_PROGRESS", "workerId": "worker"}).to_string(),
-            false => look(&path, looks).to_string(),
+        let body = if path.contains("/status/") {
+            json!({"id": "job", "status": "IN_PROGRESS", "workerId": "worker"}).to_string()
+        } else {
+            look(&path, looks).to_string()
         };
         let head =
             format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n", body.len());
