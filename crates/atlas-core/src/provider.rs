@@ -174,8 +174,9 @@ pub trait Provider: Any + Send + Sync + fmt::Debug + 'static {
         Err(self.unsupported("grow_volume", Capability::NetworkVolumes))
     }
 
-    /// Deletes a network volume and all that is on it. Repeats safely: one that is gone already is a success. Needs
-    /// `network_volumes`.
+    /// Deletes a network volume and all that is on it. Repeats safely: one that is gone already is a success. One
+    /// that is refused because something uses it is a `conflict` with the effect `rejected`: it is kept until somebody asks
+    /// again. Needs `network_volumes`.
     async fn delete_volume(&self, context: &CallContext, id: &VolumeId) -> Result<()> {
         let _ = (context, id);
         Err(self.unsupported("delete_volume", Capability::NetworkVolumes))

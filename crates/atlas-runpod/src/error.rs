@@ -23,6 +23,9 @@ const NO_CAPACITY: &[&str] = &[
     "enough disk space",
 ];
 
+/// The delete of a network volume: RunPod refuses it while something uses the volume.
+pub(crate) const DELETE_VOLUME: &str = "delete_volume";
+
 /// What a refusal of the management API means.
 pub(crate) fn management(operation: &'static str, response: &Response) -> Error {
     let status = response.status.as_u16();
@@ -39,6 +42,8 @@ pub(crate) fn management(operation: &'static str, response: &Response) -> Error 
     let refused = |kind, what: &str| Error::new(kind, says(what)).with_effect(Effect::Rejected);
     match status {
         400 | 409 if makes(operation) && said.is_no_capacity() => Error::no_capacity(says("no such machine is free")),
+        // It has no body that could be wrong, whatever words say what is in its way.
+        400 | 409 if operation == DELETE_VOLUME => refused(ErrorKind::Conflict, "the cloud refuses to delete it now"),
         400 => refused(ErrorKind::Validation, "the cloud refused what was asked"),
         401 => unknown_key(&says("the cloud does not know this key")),
         402 => refused(ErrorKind::Quota, "the account's balance is too low: it must hold one hour of the price"),

@@ -10,6 +10,7 @@ use atlas_core::{
 use crate::account::RunPod;
 use crate::api::LIST_RENTED;
 use crate::deadline::Deadline;
+use crate::error::DELETE_VOLUME;
 use crate::translate::{check, mark, rented, volume};
 
 #[async_trait]
@@ -124,10 +125,7 @@ impl Provider for RunPod {
     }
 
     async fn delete_volume(&self, context: &CallContext, id: &VolumeId) -> Result<()> {
-        match self.api().delete_volume(context, id.as_str()).await {
-            Err(error) if error.is_not_found() => Ok(()),
-            done => done.map_err(|error| self.named(error, "delete_volume")),
-        }
+        self.drop_volume(context, id).await.map_err(|error| self.named(error, DELETE_VOLUME))
     }
 
     /// Machines, network volumes and endpoints. Templates and registry credentials cost nothing.

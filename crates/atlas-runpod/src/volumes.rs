@@ -1,11 +1,17 @@
-//! Making and growing network volumes.
+//! Making, growing and deleting network volumes.
 
-use atlas_core::{CallContext, Error, Result, Volume, VolumeId, VolumeOrder};
+use std::time::Duration;
+
+use atlas_core::{CallContext, Error, ErrorKind, RentalKind, Result, Volume, VolumeId, VolumeOrder};
 use serde_json::Value;
 
 use crate::account::RunPod;
 use crate::deadline::Deadline;
+use crate::error::DELETE_VOLUME;
 use crate::translate::{mark, places, volume};
+
+/// How long it may take to find out what uses a volume.
+const LOOK: Duration = Duration::from_secs(10);
 
 impl RunPod {
     /// Makes one of an order, where its data centre has such.
@@ -46,5 +52,34 @@ impl RunPod {
         }
         let answer = self.api().resize_volume(&deadline.context()?, id.as_str(), size_gb).await?;
         volume::read(self.name(), answer)
+    }
+
+    /// Deletes one and all that is on it. Of one that is not deleted while something uses it, it says what that is.
+    pub(crate) async fn drop_volume(&self, context: &CallContext, id: &VolumeId) -> Result<()> {
+        let deadline = Deadline::of(self.clock(), context);
+        match self.api().delete_volume(context, id.as_str()).await {
+            Err(error) if error.is_not_found() => Ok(()),
+            Err(error) if error.kind() == ErrorKind::Conflict => {
+                Err(match self.users_of(deadline.within(LOOK), id).await.as_slice() {
+                    [] => error,
+                    users => error.context(format!("volume {id} is mounted by {}", users.join(", "))),
+                })
+            }
+            done => done,
+        }
+    }
+
+    /// What uses a volume, as far as it can be read: this only helps who reads an error.
+    async fn users_of(&self, deadline: Deadline<'_>, id: &VolumeId) -> Vec<String> {
+        let mut users = Vec::new();
+        if let Ok(context) = deadline.context() {
+            let pods = deadline.reading(self.api().list_pods(self.clock(), &context, DELETE_VOLUME)).await;
+            users.extend(volume::users(id, RentalKind::Machine, &pods.unwrap_or_default()));
+        }
+        if let Ok(context) = deadline.context() {
+            let endpoints = deadline.reading(self.api().list_endpoints(self.clock(), &context, DELETE_VOLUME)).await;
+            users.extend(volume::users(id, RentalKind::Endpoint, &endpoints.unwrap_or_default()));
+        }
+        users
     }
 }

@@ -214,3 +214,33 @@ fn a_volume_that_was_renamed_is_shown() {
     assert!(reaped[0]["why"].as_str().expect("text").contains("--foreign"), "{reaped}");
     assert!(reaped[0]["rental"].is_string(), "{reaped}");
 }
+
+/// What was refused is no word for later: the machine's end is not the volume's.
+#[test]
+fn o6_a_volume_that_was_in_use_is_kept_by_the_reaper_after_its_machine() {
+    let cloud = Cloud::new();
+    let home = Home::new();
+    cloud.lead(&home);
+    let made = home.good(&["volume", "create", "--region", "EU-RO-1", "--size-gb", "50", "--json"]).json();
+    let id = made["id"].as_str().expect("text");
+    let spawn = ["spawn", "--gpu", "l4", "--image", "me/app:1", "--network-volume", id, "--auth", "none", "--json"];
+    let machine = home.good(&spawn).json()["id"].as_str().expect("text").to_owned();
+    for more in [&[][..], &["--no-wait"]] {
+        let refused = home.run(&[&["volume", "delete", id, "--json"], more].concat());
+        assert_eq!((&refused.error()["kind"], &refused.error()["effect"]), (&json!("conflict"), &json!("rejected")));
+        let message = refused.error()["message"].as_str().expect("text").to_owned();
+        for says in ["in use", machine.as_str(), "nothing deletes it later", "then delete it again"] {
+            assert!(message.contains(says), "no {says:?} in: {message}");
+        }
+        assert_eq!(home.intents(), ["bound", "bound"], "{refused:?}");
+        home.good(&["reap"]);
+    }
+    home.good(&["terminate", &machine]);
+    for _ in 0..2 {
+        home.good(&["reap"]);
+    }
+    let listed = home.good(&["volume", "list", "--json"]).json();
+    assert_eq!((listed.as_array().map(Vec::len), &listed[0]["id"]), (Some(1), &json!(id)), "{listed}");
+    home.good(&["volume", "delete", id]);
+    assert_eq!(home.good(&["volume", "list", "--json"]).json(), json!([]));
+}

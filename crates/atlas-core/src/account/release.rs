@@ -73,7 +73,8 @@ impl Account {
         if recorded.is_ok() {
             self.release_step(record.key()).await?;
         } else {
-            self.look(&mut record, id).await?;
+            let look = self.look(&mut record, id).await;
+            look.map_err(|error| unrecorded(&record, id, error))?;
         }
         recorded
     }
@@ -205,22 +206,23 @@ impl Account {
             let step = if is_recorded {
                 self.release_step(key).await
             } else {
-                self.look(&mut record, &id).await.map(|look| match look {
-                    Look::Gone => true,
-                    Look::NotYet => false,
-                    Look::Moved(moved) => {
+                match self.look(&mut record, &id).await {
+                    Ok(Look::Gone) => Ok(true),
+                    Ok(Look::NotYet) => Ok(false),
+                    Ok(Look::Moved(moved)) => {
                         // What spoke for an absence told of the old id.
                         record.absence.seen();
                         id = moved.id;
-                        false
+                        Ok(false)
                     }
-                })
+                    Err(error) => Err(unrecorded(&record, &id, error)),
+                }
             };
             match step {
                 Ok(true) => return Ok(()),
                 Ok(false) => {}
-                Err(error) if is_final(&error) => {
-                    ending.is_kept = is_recorded && self.is_kept(key).await;
+                Err(error) if is_final(&error) || is_in_use(&record, &error) => {
+                    ending.is_kept = (is_recorded || is_in_use(&record, &error)) && self.is_kept(key).await;
                     return Err(error);
                 }
                 Err(error) => ending.last = Some(error),
@@ -250,7 +252,7 @@ impl Account {
             let taken_back = self.on_disk(move |intents| intents.keep(key)).await;
             taken_back.map_err(|error| error.context("its end was refused, and that cannot be recorded"))?;
         }
-        match look? {
+        match look.map_err(|error| if is_in_use(&record, &error) { kept_as_used(&id, error) } else { error })? {
             Look::Gone => {
                 let closed = self.on_disk(move |intents| intents.close(&record, Proof::Gone)).await?;
                 return Ok(!closed.is_living());
@@ -319,13 +321,33 @@ struct Ending {
     last: Option<Error>,
 }
 
-/// Whether this refusal takes an ending back: of a volume that bears another name now. Who asked is told that it is not
-/// deleted, and whoever renames it uses it: when it has its name again, a word from before would end what is on it.
+/// Whether this refusal takes an ending back. Who asked is told that it is not deleted, and uses it or lets others use it:
+/// a word from before would end what is on it as soon as nothing is in its way any more.
 fn takes_back(record: &IntentRecord, error: &Error) -> bool {
+    let bears_another_name = record.unclear && error.effect() == Effect::NotSent;
     record.intent.kind == RentalKind::Volume
-        && record.unclear
         && error.kind() == ErrorKind::Conflict
-        && error.effect() == Effect::NotSent
+        && (bears_another_name || is_in_use(record, error))
+}
+
+/// Whether the cloud did nothing to a volume because something uses it.
+fn is_in_use(record: &IntentRecord, error: &Error) -> bool {
+    record.intent.kind == RentalKind::Volume
+        && error.kind() == ErrorKind::Conflict
+        && error.effect() == Effect::Rejected
+}
+
+/// What who asked is to know of a volume in use, of whose ending nothing is recorded any more.
+fn kept_as_used(id: &ComputeId, error: Error) -> Error {
+    error.context(format!(
+        "volume {id} is in use and was not deleted, and nothing deletes it later: end what uses it, then delete it again"
+    ))
+}
+
+/// The same where the disk took no record of the ending: a word from before may stand there.
+fn unrecorded(record: &IntentRecord, id: &ComputeId, error: Error) -> Error {
+    let is_bound = matches!(record.phase, IntentPhase::Bound { .. });
+    if is_bound && is_in_use(record, &error) { kept_as_used(id, error) } else { error }
 }
 
 /// Whether asking again is of no use until somebody has done something about it.

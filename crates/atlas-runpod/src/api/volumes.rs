@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::pages::Listing;
 use super::{Api, LIST_RENTED, address, checked};
-use crate::error::missing;
+use crate::error::{DELETE_VOLUME, missing};
 
 impl Api {
     /// Makes one. **Bills until it is deleted.** Never sent twice on a guess.
@@ -46,6 +46,6 @@ impl Api {
     /// Deletes one and all that is on it.
     pub(crate) async fn delete_volume(&self, context: &CallContext, id: &str) -> Result<()> {
         let url = address(&self.at.management, &["network-volumes", checked("network volume", id)?]);
-        self.manage(context, Request::delete(url, "delete_volume"), &[]).await.map(drop)
+        self.manage(context, Request::delete(url, DELETE_VOLUME), &[]).await.map(drop)
     }
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::account::RunPod;
-use crate::translate::money::dollars;
+use crate::translate::money::{billed, dollars};
 
 /// What a history is of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -70,6 +70,10 @@ pub struct BillingQuery {
     pub bucket: Bucket,
     /// Only so many pieces, the one under way included.
     pub last: Option<u32>,
+    /// From when: thirty days before now unless it says otherwise. RunPod takes the whole piece in which it lies.
+    pub from: Option<Timestamp>,
+    /// Until when, and not this moment itself: now unless it says otherwise. RunPod takes the whole piece in which it lies.
+    pub until: Option<Timestamp>,
 }
 
 impl BillingQuery {
@@ -98,6 +102,33 @@ impl BillingQuery {
         self.last = Some(pieces);
         self
     }
+
+    /// From when.
+    #[must_use]
+    pub fn from(mut self, from: Timestamp) -> Self {
+        self.from = Some(from);
+        self
+    }
+
+    /// Until when, and not this moment itself.
+    #[must_use]
+    pub fn until(mut self, until: Timestamp) -> Self {
+        self.until = Some(until);
+        self
+    }
+
+    /// Refuses a span that has no moment, and one that is told in two ways.
+    fn check(&self) -> Result<()> {
+        if let (Some(from), Some(until)) = (self.from, self.until)
+            && from >= until
+        {
+            return Err(Error::validation(format!("a history from {from} until {until} has no moment")));
+        }
+        if self.last.is_some() && (self.from.is_some() || self.until.is_some()) {
+            return Err(Error::validation("a history is either of the last pieces, or from and until a moment"));
+        }
+        Ok(())
+    }
 }
 
 /// What was billed for one thing within one span.
@@ -110,7 +141,7 @@ pub struct BillingRecord {
     pub from: Option<Timestamp>,
     /// Until when.
     pub to: Option<Timestamp>,
-    /// How much, in dollars.
+    /// How much, in dollars; below nothing for a credit.
     pub total: Money,
 }
 
@@ -161,9 +192,12 @@ impl RunPod {
         of: Billed,
         query: &BillingQuery,
     ) -> Result<BillingHistory> {
+        query.check().map_err(|error| self.named(error, "billing_history"))?;
         let (path, id_parameter) = of.words();
         let mut parameters = vec![("bucketSize", query.bucket.word().to_owned())];
         parameters.extend(query.last.map(|last| ("lastN", last.max(1).to_string())));
+        parameters.extend(query.from.map(|from| ("startTime", from.to_string())));
+        parameters.extend(query.until.map(|until| ("endTime", until.to_string())));
         parameters.extend(query.id.iter().map(|id| (id_parameter, id.clone())));
         let answer = self.api().billing(context, path, &parameters).await?;
         read(answer).map_err(|error| self.named(error, "billing_history"))
@@ -175,9 +209,7 @@ impl RunPod {
     /// Only GraphQL tells it, which RunPod ends in early 2027.
     pub async fn balance(&self, context: &CallContext) -> Result<Balance> {
         let myself = self.api().myself(context).await?;
-        let debt = dollars(-myself.client_balance).map(|debt| Money::from_micros(-debt.as_micros()));
-        let balance = dollars(myself.client_balance).or(debt);
-        let balance = balance.ok_or_else(|| {
+        let balance = billed(myself.client_balance).ok_or_else(|| {
             self.named(Error::new(ErrorKind::Decode, "the balance is no amount of dollars"), "balance")
         })?;
         let spend_per_hour = myself.current_spend_per_hr.and_then(dollars);
@@ -191,7 +223,7 @@ fn read(answer: Value) -> Result<BillingHistory> {
     let moment = |text: Option<String>| text.and_then(|text| Timestamp::parse(&text).ok());
     let mut records = Vec::with_capacity(wire.records.len());
     for record in wire.records {
-        let total = dollars(record.total_amount).ok_or_else(unreadable)?;
+        let total = billed(record.total_amount).ok_or_else(unreadable)?;
         let (from, to) = (moment(record.start_time), moment(record.end_time));
         records.push(BillingRecord { id: record.id, from, to, total });
     }

@@ -2,9 +2,14 @@
 
 use atlas_core::Money;
 
-/// An amount, rounded to a millionth; `None` for what is no amount.
+/// A price, rounded to a millionth; `None` for what is none.
 pub(crate) fn dollars(amount: f64) -> Option<Money> {
-    if !amount.is_finite() || amount < 0.0 {
+    if amount < 0.0 { None } else { billed(amount) }
+}
+
+/// An amount of a bill or a balance, rounded to a millionth: a credit is below nothing. `None` for what is no amount.
+pub(crate) fn billed(amount: f64) -> Option<Money> {
+    if !amount.is_finite() {
         return None;
     }
     Money::parse(&format!("{amount:.6}")).ok()
@@ -25,5 +30,14 @@ mod tests {
             assert_eq!(dollars(none), None);
         }
         assert_eq!(dollars(1e300), None);
+    }
+
+    #[test]
+    fn a_bill_may_be_below_nothing_and_a_price_may_not() {
+        assert_eq!((billed(-1.25), dollars(-1.25)), (Money::parse("-1.25").ok(), None));
+        assert_eq!(billed(-0.000_000_1), Some(Money::ZERO));
+        for none in [f64::NAN, f64::NEG_INFINITY, -1e300] {
+            assert_eq!(billed(none), None);
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! Network volumes in Atlas's words.
 
 use atlas_core::error::excerpt;
-use atlas_core::{Error, ErrorKind, ProviderId, Result, Volume, VolumeId, VolumeOrder, VolumeRequest};
+use atlas_core::{Error, ErrorKind, ProviderId, RentalKind, Result, Volume, VolumeId, VolumeOrder, VolumeRequest};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -68,4 +68,16 @@ pub(crate) fn read(provider: &ProviderId, answer: Value) -> Result<Volume> {
     volume.region = wire.data_center.map(str::to_owned);
     volume.raw = redacted(answer);
     Ok(volume)
+}
+
+/// Which of these pods, or endpoints, have a volume.
+pub(crate) fn users(volume: &VolumeId, kind: RentalKind, all: &[Value]) -> Vec<String> {
+    let is_it = |id: Option<&Value>| id.and_then(Value::as_str) == Some(volume.as_str());
+    let has = |thing: &&Value| {
+        let place = if kind == RentalKind::Machine { "/mounts/network" } else { "/networkVolumes" };
+        let mounts = thing.pointer(place).and_then(Value::as_array);
+        mounts.is_some_and(|mounts| mounts.iter().any(|mount| is_it(Some(mount)) || is_it(mount.get("volumeId"))))
+    };
+    let id = |thing: &Value| thing.get("id").and_then(Value::as_str).map(excerpt);
+    all.iter().filter(has).filter_map(id).map(|id| format!("{kind} {id}")).collect()
 }

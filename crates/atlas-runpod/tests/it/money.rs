@@ -1,7 +1,8 @@
 //! What things cost, as far as RunPod says the truth about it; what was billed, and what is left.
 
+use atlas_auth::Timestamp;
 use atlas_core::testing::ScriptedTransport;
-use atlas_core::{CallContext, ComputeId, ErrorKind, Money, Provider};
+use atlas_core::{CallContext, ComputeId, Effect, ErrorKind, Money, Provider};
 use atlas_runpod::{Billed, BillingQuery, Bucket};
 use serde_json::{Value, json};
 
@@ -59,6 +60,39 @@ async fn what_was_billed_is_read_exactly() {
     GET /v2/billing/pods?bucketSize=hour&lastN=2&podId=p1
     GET /v2/billing/serverless?bucketSize=day
     GET /v2/billing/network-volumes?bucketSize=day
+    ");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_credit_is_part_of_a_bill() {
+    let answer = json!({"records":[{"podId":"p1","totalAmount":0.3},{"podId":"p1","totalAmount":-1.25}]});
+    let rig = account(&ScriptedTransport::new().reply(200, answer.to_string()));
+    let history = rig.runpod.billing_history(&context(), Billed::Pods, &BillingQuery::new()).await.unwrap();
+    assert_eq!(history.total, Money::parse("-0.95").unwrap());
+    assert_eq!(history.records[1].total, Money::parse("-1.25").unwrap());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_history_has_a_beginning_and_an_end() {
+    let at = |text: &str| Timestamp::parse(text).unwrap();
+    let (from, until) = (at("2026-05-01T00:00:00Z"), at("2026-06-01T00:00:00Z"));
+    let none = json!({"records": []}).to_string();
+    let rig = account(&ScriptedTransport::new().reply(200, none.clone()).reply(200, none));
+    for query in [BillingQuery::new().from(from).until(until), BillingQuery::new().from(from)] {
+        rig.runpod.billing_history(&context(), Billed::Pods, &query).await.unwrap();
+    }
+    for wrong in [
+        BillingQuery::new().from(until).until(from),
+        BillingQuery::new().from(from).until(from),
+        BillingQuery::new().from(from).last(3),
+        BillingQuery::new().until(until).last(3),
+    ] {
+        let error = rig.runpod.billing_history(&context(), Billed::Pods, &wrong).await.unwrap_err();
+        assert_eq!((error.kind(), error.effect()), (ErrorKind::Validation, Effect::NotSent), "{wrong:?}");
+    }
+    insta::assert_snapshot!(rig.sent(), @r"
+    GET /v2/billing/pods?bucketSize=day&startTime=2026-05-01T00%3A00%3A00.000Z&endTime=2026-06-01T00%3A00%3A00.000Z
+    GET /v2/billing/pods?bucketSize=day&startTime=2026-05-01T00%3A00%3A00.000Z
     ");
 }
 

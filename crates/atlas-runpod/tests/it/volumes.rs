@@ -130,3 +130,37 @@ async fn volumes_are_read_grown_and_deleted() {
     GET /v2/network-volumes/q1w2e3r4t5
     "#);
 }
+
+/// Provably nothing happened, whatever words say so, and whoever reads it learns what is in the way.
+#[tokio::test(start_paused = true)]
+async fn a_volume_in_use_is_refused_as_a_conflict_that_names_its_users() {
+    let id = VolumeId::new("q1w2e3r4t5");
+    let mounting =
+        |pod: &str, volume: &str| json!({"id":pod,"mounts":{"network":[{"volumeId":volume,"path":"/workspace"}]}});
+    let pods = json!({"pods": [mounting("p1", "q1w2e3r4t5"), mounting("p2", "another"), {"id":"p3"}]}).to_string();
+    let endpoints = json!({"endpoints": [{"id":"e1","networkVolumes":["q1w2e3r4t5"]}, {"id":"e2"}]}).to_string();
+    for (status, words) in [(400, "it is in use"), (409, "network volume is attached"), (400, "cannot be removed now")]
+    {
+        let cloud = ScriptedTransport::new()
+            .reply(status, problem(status, "x", words))
+            .reply(200, pods.clone())
+            .reply(200, endpoints.clone());
+        let rig = account(&cloud);
+        let error = rig.runpod.delete_volume(&context(), &id).await.unwrap_err();
+        assert_eq!(
+            (error.kind(), error.effect(), error.status()),
+            (ErrorKind::Conflict, Effect::Rejected, Some(status))
+        );
+        let said = error.to_string();
+        assert!(said.contains("is mounted by machine p1, endpoint e1") && said.contains(words), "{said}");
+    }
+    // What cannot be found out takes nothing from the refusal.
+    let cloud = ScriptedTransport::new()
+        .reply(400, problem(400, "Bad Request", "it is in use"))
+        .reply(403, problem(403, "Forbidden", "no"))
+        .reply(200, json!({"endpoints": []}).to_string());
+    let rig = account(&cloud);
+    let error = rig.runpod.delete_volume(&context(), &id).await.unwrap_err();
+    assert_eq!((error.kind(), error.effect(), error.status()), (ErrorKind::Conflict, Effect::Rejected, Some(400)));
+    assert!(error.to_string().contains("it is in use") && !error.to_string().contains("mounted"), "{error}");
+}

@@ -322,22 +322,6 @@ async fn p4_one_look_proves_no_volume_gone_and_a_lost_answer_no_end() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_volume_in_use_is_deleted_when_its_machine_is_gone() {
-    let bench = bench(|cloud| cloud);
-    let volume = bench.make().await;
-    let machine =
-        bench.account.spawn(request().network_volume(volume.id.as_str()), Auth::None).await.unwrap().compute.id;
-    let bound = Duration::from_secs(10);
-    let error = bench.account.delete_volume_with(&volume.id, Permission::ordinary(), bound).await.unwrap_err();
-    assert!(error.to_string().contains(machine.as_str()), "its user must learn which machine holds it: {error}");
-    assert_eq!((bench.cloud.live(), bench.volumes().len()), (vec![machine.clone()], 1));
-    bench.account.terminate(&machine).await.unwrap();
-    bench.reap().await;
-    bench.reap().await;
-    assert!(bench.volumes().is_empty());
-}
-
-#[tokio::test(start_paused = true)]
 async fn c6_a_cloud_without_volumes_is_asked_nothing_and_nothing_is_recorded() {
     let bench = bench(|cloud| cloud.without(Capability::NetworkVolumes));
     let error = bench.make_fails().await;
@@ -498,6 +482,86 @@ async fn o6_a_volume_whose_end_was_refused_is_kept_when_it_has_its_name_again() 
             assert!(bench.volumes().is_empty(), "asked for again, it is ended");
         }
     }
+}
+
+/// Whoever asked was told that it is in use: what its machine puts on it afterwards is not deleted with it.
+#[tokio::test(start_paused = true)]
+async fn o6_a_volume_in_use_is_not_deleted_when_its_machine_has_ended() {
+    for waits in [true, false] {
+        let bench = bench(|cloud| cloud.gone(TEN_APART));
+        let volume = bench.make().await;
+        let id = ComputeId::new(volume.id.as_str());
+        let mounts = || request().network_volume(volume.id.as_str());
+        let user = bench.account.spawn(mounts(), Auth::Bearer).await.unwrap().compute.id;
+        let began = bench.cloud.now();
+        let refused = if waits {
+            bench.account.delete_volume(&volume.id).await.unwrap_err()
+        } else {
+            bench.account.delete_volume_soon(&volume.id, Permission::ordinary()).await.unwrap_err()
+        };
+        assert_eq!((refused.kind(), refused.effect()), (ErrorKind::Conflict, Effect::Rejected), "{refused}");
+        assert!(bench.cloud.now().since(began) < Duration::from_secs(30), "it is not asked again: {refused}");
+        for says in ["in use", user.as_str(), "nothing deletes it later", "then delete it again"] {
+            assert!(refused.to_string().contains(says), "no {says:?} in: {refused}");
+        }
+        assert!(!refused.to_string().contains("atlas reap"), "{refused}");
+        let sent = bench.cloud.count(Operation::DeleteVolume);
+        // It is mounted again, and both machines end.
+        let another = bench.account.spawn(mounts(), Auth::Bearer).await.unwrap().compute.id;
+        for machine in [user, another] {
+            bench.reap().await;
+            bench.account.terminate(&machine).await.unwrap();
+        }
+        for _ in 0..5 {
+            bench.reap().await;
+            pass(60).await;
+        }
+        assert_eq!((bench.volumes(), bench.cloud.count(Operation::DeleteVolume)), (vec![volume.id.clone()], sent));
+        let record = bench.records().await.into_iter().find(|record| record.intent.kind == RentalKind::Volume);
+        assert!(is_bound(&record.unwrap().phase, &id), "waits: {waits}");
+        bench.account.delete_volume(&volume.id).await.unwrap();
+        assert!(bench.volumes().is_empty(), "asked for again, it is ended");
+    }
+}
+
+/// A delete that the cloud took and forgot is said again by the reaper, which learns that it is in use by now.
+#[tokio::test(start_paused = true)]
+async fn o6_a_reaper_that_is_told_of_a_use_takes_the_ending_back() {
+    let bench = bench(|cloud| cloud.gone(TEN_APART));
+    let volume = bench.make().await;
+    let id = ComputeId::new(volume.id.as_str());
+    bench.inject(Operation::DeleteVolume, Fault::Ignores);
+    bench.account.delete_volume_soon(&volume.id, Permission::ordinary()).await.unwrap();
+    let ending = bench.records().await.remove(0);
+    assert!(is_releasing(&ending.phase));
+    let mounts = request().network_volume(volume.id.as_str());
+    let user = bench.account.spawn(mounts, Auth::Bearer).await.unwrap().compute.id;
+    let refused = bench.other().settle(&ending, GRACE).await.unwrap_err();
+    assert!(refused.to_string().contains("in use"), "{refused}");
+    bench.account.terminate(&user).await.unwrap();
+    for _ in 0..5 {
+        bench.reap().await;
+        pass(60).await;
+    }
+    assert_eq!(bench.volumes(), [volume.id]);
+    let records = bench.records().await;
+    assert!(records.iter().any(|record| is_bound(&record.phase, &id)), "{records:?}");
+}
+
+/// Nothing was recorded of the ending, and nothing is asked a second time.
+#[tokio::test(start_paused = true)]
+async fn o6_a_volume_in_use_is_kept_where_the_disk_takes_no_record() {
+    let bench = bench(|cloud| cloud.gone(TEN_APART));
+    let volume = bench.make().await;
+    let mounts = request().network_volume(volume.id.as_str());
+    bench.account.spawn(mounts, Auth::Bearer).await.unwrap();
+    bench.fill_disk();
+    let refused = bench.account.delete_volume(&volume.id).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Conflict, "{refused}");
+    assert!(refused.to_string().contains("nothing deletes it later"), "{refused}");
+    assert_eq!(bench.cloud.count(Operation::DeleteVolume), 1);
+    bench.free_disk();
+    assert!(bench.records().await.iter().all(|record| matches!(record.phase, IntentPhase::Bound { .. })));
 }
 
 /// An ending that only failed goes on, and so does one of a volume that was renamed before.
