@@ -1,5 +1,10 @@
 //! A pod's log as a stream: taken up again where it broke, ended where it ends.
+//!
+//! Invariant. A line is dropped only after a break, and only as often as it was handed out before: by its id and its words,
+//! never by its place in time, for the ids are moments of varying length, which do not order as texts.
 
+use std::collections::{HashMap, VecDeque};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use atlas_core::http::sse::Event;
@@ -20,6 +25,9 @@ const PAUSE: Duration = Duration::from_secs(2);
 /// So many attempts in a row may fail.
 const FAILURES: u32 = 5;
 
+/// So many lines are remembered, to know them again: as many as the cloud repeats at the most.
+const REMEMBERED: usize = 5000;
+
 impl RunPod {
     /// What a pod's container writes: its last 5000 lines, and with `follow` what comes until the pod ends.
     pub(crate) fn read_log(&self, context: &CallContext, id: &ComputeId, options: LogOptions) -> Result<LogStream> {
@@ -31,6 +39,8 @@ impl RunPod {
             follow: options.follow,
             events: None,
             last: None,
+            shown: VecDeque::new(),
+            repeated: HashMap::new(),
             opened: false,
             failures: 0,
         };
@@ -54,6 +64,10 @@ struct Log {
     events: Option<BoxStream<'static, Result<Event>>>,
     /// The id of the last event that was handed out: the moment of its line.
     last: Option<String>,
+    /// The lines that were handed out, by their fingerprints.
+    shown: VecDeque<u64>,
+    /// How often each of them may come once more since the log was opened again.
+    repeated: HashMap<u64, usize>,
     opened: bool,
     failures: u32,
 }
@@ -97,6 +111,10 @@ impl Log {
         match self.account.api().open_log(&self.context, self.id.as_str(), self.last.as_deref()).await {
             Ok(events) => {
                 self.events = Some(events);
+                self.repeated.clear();
+                for line in &self.shown {
+                    *self.repeated.entry(*line).or_default() += 1;
+                }
                 self.opened = true;
                 Ok(true)
             }
@@ -119,12 +137,19 @@ impl Log {
     /// The line of an event, unless it was handed out before the log broke.
     fn take(&mut self, event: Event) -> Option<Bytes> {
         self.failures = 0;
-        // The ids are moments, which order as texts.
-        if event.id.is_some() && self.last.is_some() && event.id < self.last {
-            return None;
-        }
         let line = serde_json::from_str::<Line>(&event.data).map_or(event.data, |line| line.line);
-        self.last = event.id.or_else(|| self.last.take());
+        if let Some(id) = event.id {
+            let fingerprint = fingerprint(&id, &line);
+            if let Some(left) = self.repeated.get_mut(&fingerprint).filter(|left| **left > 0) {
+                *left -= 1;
+                return None;
+            }
+            if self.shown.len() == REMEMBERED {
+                self.shown.pop_front();
+            }
+            self.shown.push_back(fingerprint);
+            self.last = Some(id);
+        }
         Some(Bytes::from(line.trim_end_matches(['\r', '\n']).to_owned() + "\n"))
     }
 
@@ -138,4 +163,11 @@ impl Log {
             Err(error) => Err(error),
         }
     }
+}
+
+/// By which a line is known again.
+fn fingerprint(id: &str, line: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (id, line).hash(&mut hasher);
+    hasher.finish()
 }

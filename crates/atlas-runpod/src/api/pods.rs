@@ -6,7 +6,7 @@ use atlas_auth::{Clock, Secret};
 use atlas_core::http::{Lane, Repeat, Request};
 use atlas_core::{CallContext, Result};
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use super::pages::Listing;
@@ -65,28 +65,39 @@ pub(crate) struct CreateCpu<'a> {
     pub(crate) vcpu_count: u32,
 }
 
-/// A pod as it is read. Nothing but the id is insisted on.
+/// A pod as it is read. Nothing but the id is insisted on: what has a form that nobody expects is left out, alone.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Pod<'a> {
     pub(crate) id: &'a str,
+    #[serde(borrow, default, deserialize_with = "if_readable")]
     pub(crate) name: Option<&'a str>,
+    #[serde(borrow, default, deserialize_with = "if_readable")]
     pub(crate) status: Option<&'a str>,
+    #[serde(borrow, default, deserialize_with = "if_readable")]
     pub(crate) image: Option<&'a str>,
+    #[serde(default, deserialize_with = "if_readable")]
     pub(crate) cost: Option<f64>,
+    #[serde(borrow, default, deserialize_with = "if_readable")]
     pub(crate) gpu: Option<PodGpu<'a>>,
-    #[serde(borrow, default)]
-    pub(crate) ports: Option<Vec<&'a str>>,
+    #[serde(borrow, default, deserialize_with = "if_readable")]
+    pub(crate) ports: Option<Vec<Readable<&'a str>>>,
+    #[serde(default, deserialize_with = "if_readable")]
     pub(crate) mounts: Option<PodMounts>,
+    #[serde(borrow, default, deserialize_with = "if_readable")]
     pub(crate) data_center_id: Option<&'a str>,
+    #[serde(borrow, default, deserialize_with = "if_readable")]
     pub(crate) created_at: Option<&'a str>,
+    #[serde(borrow, default, deserialize_with = "if_readable")]
     pub(crate) runtime: Option<PodRuntime<'a>>,
 }
 
 /// Its GPUs.
 #[derive(Debug, Deserialize)]
 pub(crate) struct PodGpu<'a> {
+    #[serde(borrow, default, deserialize_with = "if_readable")]
     pub(crate) id: Option<&'a str>,
+    #[serde(default, deserialize_with = "if_readable")]
     pub(crate) count: Option<u32>,
 }
 
@@ -99,18 +110,47 @@ pub(crate) struct PodMounts {
 /// What runs in it, once it runs.
 #[derive(Debug, Deserialize)]
 pub(crate) struct PodRuntime<'a> {
-    #[serde(borrow)]
-    pub(crate) ports: Option<Vec<PodPort<'a>>>,
+    #[serde(borrow, default, deserialize_with = "if_readable")]
+    pub(crate) ports: Option<Vec<Readable<PodPort<'a>>>>,
 }
 
 /// Where one of its ports is reached.
 #[derive(Debug, Deserialize)]
 pub(crate) struct PodPort<'a> {
-    pub(crate) private: Option<u16>,
-    pub(crate) public: Option<u16>,
-    #[serde(rename = "type")]
+    /// Wider than any port: a symmetric one is asked for by a number that is none.
+    #[serde(default, deserialize_with = "if_readable")]
+    pub(crate) private: Option<u32>,
+    #[serde(default, deserialize_with = "if_readable")]
+    pub(crate) public: Option<u32>,
+    #[serde(borrow, default, rename = "type", deserialize_with = "if_readable")]
     pub(crate) kind: Option<&'a str>,
+    #[serde(borrow, default, deserialize_with = "if_readable")]
     pub(crate) ip: Option<&'a str>,
+}
+
+/// A value of the form that is expected, or of any other.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum Readable<T> {
+    As(T),
+    Odd(serde::de::IgnoredAny),
+}
+
+impl<T> Readable<T> {
+    /// The value, if it has the form that is expected.
+    pub(crate) fn known(&self) -> Option<&T> {
+        match self {
+            Self::As(value) => Some(value),
+            Self::Odd(_) => None,
+        }
+    }
+}
+
+fn if_readable<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Option<T>, D::Error> {
+    Ok(match Option::<Readable<T>>::deserialize(from)? {
+        Some(Readable::As(value)) => Some(value),
+        Some(Readable::Odd(_)) | None => None,
+    })
 }
 
 impl Api {

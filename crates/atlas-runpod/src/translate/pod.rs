@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::money::dollars;
 use super::raw::redacted;
 use super::{KIND, mark};
-use crate::api::pods::{Pod, PodPort};
+use crate::api::pods::{Pod, PodPort, Readable};
 use crate::config::ProxyUrl;
 
 /// Describes a pod. One that cannot be read in full is described as far as it can, so that it is never overlooked; one
@@ -100,17 +100,20 @@ struct Mapped<'a> {
 
 /// The tcp ports that have an address. Entries of http ports show an internal one, and are passed over.
 fn mapped<'a>(pod: &'a Pod<'a>) -> impl Iterator<Item = Mapped<'a>> {
-    let entries = pod.runtime.iter().flat_map(|runtime| runtime.ports.iter().flatten());
+    let entries = pod.runtime.iter().flat_map(|runtime| runtime.ports.iter().flatten().filter_map(Readable::known));
     entries.filter(|entry| entry.kind == Some("tcp")).filter_map(|entry: &PodPort<'a>| {
         let ip = entry.ip.filter(|ip| !ip.is_empty())?;
-        Some(Mapped { private: entry.private?, public: entry.public?, ip })
+        let public = u16::try_from(entry.public?).ok()?;
+        // A number that is no port asks for a symmetric one: inside, it has the number that it has outside.
+        let private = u16::try_from(entry.private?).unwrap_or(public);
+        Some(Mapped { private, public, ip })
     })
 }
 
 /// The ports as they were asked for, with their addresses while the pod runs; then those that RunPod numbered itself,
 /// alike inside and outside.
 fn ports(pod: &Pod<'_>, mapped: &[Mapped<'_>], proxy: &ProxyUrl, is_running: bool) -> Vec<Port> {
-    let asked = pod.ports.iter().flatten().filter_map(|text| text.parse::<PortSpec>().ok());
+    let asked = pod.ports.iter().flatten().filter_map(Readable::known).filter_map(|text| text.parse::<PortSpec>().ok());
     let mut ports: Vec<Port> = asked
         .map(|spec| match spec.protocol {
             Protocol::Http if is_running => Port::new(spec).with_url(proxy.url(pod.id, spec.port)),

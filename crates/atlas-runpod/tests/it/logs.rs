@@ -57,6 +57,44 @@ async fn a_log_that_is_followed_goes_on_where_it_broke_until_the_pod_ends() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_line_whose_moment_sorts_before_the_last_as_a_text_is_shown() {
+    // "03.5Z" stands before "03Z" as a text, and comes after it in time.
+    let moments = ["2026-11-23T20:00:03Z/0", "2026-11-23T20:00:03.5Z/0", "2026-11-23T20:00:03.25Z/0"];
+    let lines = event(moments[0], "one") + &event(moments[1], "two") + &event(moments[2], "three");
+    let cloud = ScriptedTransport::new().then(Reply::in_pieces(200, vec![Ok(lines.clone())]));
+    assert_eq!(read(&cloud, LogOptions::now()).await.0, "one\ntwo\nthree\n");
+
+    // Nor is it lost, or shown twice, where the log is taken up again from its beginning.
+    let cloud = ScriptedTransport::new()
+        .then(Reply::in_pieces(200, vec![Ok(event(moments[0], "one")), Err(Error::transport("cut"))]))
+        .then(Reply::in_pieces(200, vec![Ok(lines.clone()), Err(Error::transport("cut"))]))
+        .then(Reply::in_pieces(200, vec![Ok(lines + &event("2026-11-23T20:00:04Z/0", "four"))]))
+        .reply(200, stopped().to_string());
+    let (text, error) = read(&cloud, LogOptions::follow()).await;
+    assert_eq!(text, "one\ntwo\nthree\nfour\n");
+    assert!(error.is_none() && cloud.left() == 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_dropped_of_a_log_that_goes_on_after_its_last_line() {
+    // Two lines of one moment, between which it breaks; the last one is not told again.
+    let cloud = ScriptedTransport::new()
+        .then(Reply::in_pieces(200, vec![Ok(event("t5", "one")), Err(Error::transport("cut"))]))
+        .then(Reply::in_pieces(200, vec![Ok(event("t5", "two") + &event("t4", "three"))]))
+        .reply(200, stopped().to_string());
+    assert_eq!(read(&cloud, LogOptions::follow()).await.0, "one\ntwo\nthree\n");
+}
+
+#[tokio::test(start_paused = true)]
+async fn lines_that_say_the_same_are_each_shown_as_often_as_they_were_written() {
+    let cloud = ScriptedTransport::new()
+        .then(Reply::in_pieces(200, vec![Ok(event("t1", "tick") + &event("t1", "tick")), Err(Error::transport("cut"))]))
+        .then(Reply::in_pieces(200, vec![Ok(event("t1", "tick").repeat(3) + &event("t2", "tick"))]))
+        .reply(200, stopped().to_string());
+    assert_eq!(read(&cloud, LogOptions::follow()).await.0, "tick\n".repeat(4));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_pod_that_is_gone_ends_its_log_and_one_that_never_was_is_an_error() {
     let cloud =
         ScriptedTransport::new().then(Reply::in_pieces(200, vec![Ok(event("t1", "one"))])).reply(404, NOT_FOUND);

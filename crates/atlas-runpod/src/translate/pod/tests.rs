@@ -24,6 +24,48 @@ fn symmetric_ports_are_shown_by_the_number_that_runpod_gave_them() {
 }
 
 #[test]
+fn one_odd_value_costs_nothing_but_itself() {
+    let whole = json!({"id": "p1", "name": "n", "status": "RUNNING", "image": "i", "cost": 0.39, "dataCenterId": "EU-RO-1",
+     "gpu": {"id": "NVIDIA L4", "count": 2}, "ports": ["22/tcp"], "createdAt": "2026-11-23T20:00:00Z", "mounts": {},
+     "runtime": {"ports": [{"private": 22, "public": 17_740, "type": "tcp", "ip": "203.0.113.7"}]}});
+    let told = |pod: &Value| {
+        let compute = read(pod.clone()).unwrap();
+        let ports: Vec<_> = compute.ports.iter().map(|port| (port.container_port, port.public_port)).collect();
+        (compute.region, compute.cost_per_hour, compute.gpu_count, ports, compute.public_ip)
+    };
+    let (region, cost, cards, ports, ip) = told(&whole);
+    assert_eq!((region.as_deref(), cards, ports.as_slice()), (Some("EU-RO-1"), 2, [(22, Some(17_740))].as_slice()));
+    assert!(cost.is_some() && ip.is_some());
+
+    // A symmetric port by the number under which it was asked for: inside, it has the number that it has outside.
+    let mut pod = whole.clone();
+    let symmetric = json!({"private": 70_000, "public": 10_341, "type": "tcp", "ip": "203.0.113.7"});
+    pod["runtime"]["ports"].as_array_mut().unwrap().insert(0, symmetric);
+    let with_symmetric = vec![(22, Some(17_740)), (10_341, Some(10_341))];
+    assert_eq!(told(&pod), (region.clone(), cost, cards, with_symmetric, ip.clone()));
+
+    for odd in [json!(70_000), json!(-1), json!(1.5), json!("22"), json!([]), json!({"x": 1})] {
+        for wrong in [json!({"private": odd, "type": "tcp", "ip": "203.0.113.7"}), odd.clone()] {
+            let mut pod = whole.clone();
+            pod["runtime"]["ports"].as_array_mut().unwrap().insert(0, wrong);
+            pod["ports"].as_array_mut().unwrap().push(odd.clone());
+            assert_eq!(told(&pod), (region.clone(), cost, cards, ports.clone(), ip.clone()), "{odd}");
+        }
+        for name in ["createdAt", "mounts", "image", "name"] {
+            let mut pod = whole.clone();
+            pod[name] = odd.clone();
+            assert_eq!(told(&pod), (region.clone(), cost, cards, ports.clone(), ip.clone()), "{name}: {odd}");
+        }
+    }
+    for odd in [json!("0.39"), json!({}), json!(false)] {
+        let mut pod = whole.clone();
+        pod["cost"] = odd.clone();
+        pod["gpu"]["count"] = odd;
+        assert_eq!(told(&pod), (region.clone(), None, 1, ports.clone(), ip.clone()));
+    }
+}
+
+#[test]
 fn a_pod_without_an_id_is_an_error_and_one_with_nothing_else_is_not() {
     for none in [json!({}), json!({"id": ""}), json!({"id": 7}), json!(null), json!([])] {
         assert!(read(none).is_err());
