@@ -12,8 +12,8 @@ use crate::table::Table;
 
 /// Show the GPUs that can be rented now, with live prices and stock.
 ///
-/// Without --provider, every account that is configured or has a machine is asked. An account that cannot be asked is
-/// named on stderr, and the others are shown.
+/// Without --provider, every account that is configured or has a machine is asked; if there is none, that is an error.
+/// An account that cannot be asked is named on stderr, and the others are shown.
 ///
 /// Without --gpu only what holds for a whole cloud is shown; with it, or where a cloud says nothing of the whole, each of
 /// its regions. --json always has everything.
@@ -47,6 +47,9 @@ impl Gpus {
             Some(name) => vec![name.clone()],
             None => context.atlas.in_use()?.iter().map(ToString::to_string).collect(),
         };
+        if names.is_empty() {
+            return Err(nobody_to_ask(context));
+        }
         let (mut rows, mut failures) = (Vec::new(), Vec::new());
         for name in &names {
             match context.interrupt.unless(ask(context, name)).await {
@@ -74,6 +77,15 @@ impl Gpus {
         }
         failures.pop().map_or(Ok(()), Err)
     }
+}
+
+/// An empty catalog would say that nothing can be rented, where nobody was asked.
+fn nobody_to_ask(context: &Context) -> Failure {
+    let known: Vec<_> = context.atlas.known().iter().map(ToString::to_string).collect();
+    Failure::usage("no provider is configured, so that there is nobody to ask for a catalog").with_hint(format!(
+        "name one with --provider ({}), or write it into an atlas.yaml, as default_provider or below providers",
+        known.join(", ")
+    ))
 }
 
 async fn ask(context: &Context, name: &str) -> Result<Vec<Row>, Failure> {

@@ -51,7 +51,7 @@ impl Sim {
         }
         if let Some(path) = &self.write_config {
             crate::written::check_place(WRITE_CONFIG, path)?;
-            refuse_strange(path)?;
+            remove_older(path)?;
         }
         let mut server = Server::builder().listen(self.listen).seed(self.seed);
         if let Some(path) = &self.faults {
@@ -92,8 +92,12 @@ const FIRST_LINE: &str = "# Written by `atlas sim`, and written anew when it sta
 /// The most that is looked at of a file that may have been written by `atlas sim`.
 const LOOKED_AT: u64 = 64 * 1024;
 
-/// Somebody's own configuration is never written over.
-fn refuse_strange(path: &Path) -> Outcome {
+/// What an earlier `atlas sim` wrote goes before this one listens: whoever waits for the file would else be led to a port
+/// where nobody is. Somebody's own configuration is never touched.
+///
+/// At the end the file stays: it leads to nobody then. Were it gone, the next command might be led by a configuration
+/// above the folder, to a cloud that costs money.
+fn remove_older(path: &Path) -> Outcome {
     let there = atlas::files::read_at_most(path, LOOKED_AT).map_err(|cause| {
         Failure::usage(format!("--write-config: cannot read what is at {}: {cause}", path.display()))
     })?;
@@ -102,7 +106,9 @@ fn refuse_strange(path: &Path) -> Outcome {
             "--write-config: {} is there, and `atlas sim` did not write it; name another file",
             path.display()
         ))),
-        _ => Ok(()),
+        Some(_) => atlas::files::remove(path)
+            .map_err(|cause| Failure::from(atlas::files::error("remove", path, &cause).context(WRITE_CONFIG))),
+        None => Ok(()),
     }
 }
 

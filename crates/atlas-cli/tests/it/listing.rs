@@ -27,6 +27,19 @@ fn nothing_is_an_empty_list_and_a_word() {
     assert!(!home.state().exists(), "looking makes nothing");
 }
 
+/// An empty catalog would say that nothing can be rented.
+#[test]
+fn a_catalog_of_nobody_is_an_error_that_says_how_to_name_somebody() {
+    let home = Home::new();
+    for words in [&["gpus"][..], &["gpus", "--gpu", "l4"]] {
+        let ran = home.run(words);
+        assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{ran:?}");
+        assert!(ran.complaint().contains("no provider is configured"), "{ran:?}");
+        assert!(ran.err.contains("--provider") && ran.err.contains("default_provider"), "{ran:?}");
+    }
+    assert!(!home.state().exists(), "looking makes nothing");
+}
+
 #[test]
 fn every_account_with_a_rental_here_is_asked() {
     let home = Home::new();

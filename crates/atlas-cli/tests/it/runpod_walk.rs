@@ -8,7 +8,7 @@ use atlas::mock::{Fault, Operation, Rule};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use crate::cloud::Cloud;
+use crate::cloud::{Cloud, Nobody};
 use crate::home::{Home, Ran, Running, start, wait_until};
 use crate::life::ask;
 
@@ -82,6 +82,44 @@ fn from_atlas_sim_to_the_last_machine() {
     assert_eq!(atlas(&["list", "--json"]).json(), serde_json::json!([]));
     kill_process(Pid::from_raw(i32::try_from(sim.0.id()).unwrap()).unwrap(), Signal::TERM).unwrap();
     assert_eq!(sim.0.wait().unwrap().code(), Some(0));
+}
+
+/// The document's own lines, twice in one folder, below a project whose configuration leads elsewhere.
+#[test]
+fn the_walk_of_the_document_as_it_is_written() {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/sim.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let (_, part) = page.split_once("## With the `atlas` command").unwrap();
+    let (_, block) = part.split_once("```sh\n").unwrap();
+    let (walk, _) = block.split_once("```").unwrap();
+    let (home, elsewhere) = (Home::new(), Nobody::new());
+    elsewhere.lead(&home, Some("rpa_real"));
+    let bin = std::path::Path::new(env!("CARGO_BIN_EXE_atlas")).parent().unwrap().to_owned();
+    let paths = std::env::var_os("PATH").unwrap_or_default();
+    let path = std::env::join_paths([bin].into_iter().chain(std::env::split_paths(&paths))).unwrap();
+    for _ in 0..2 {
+        let mut shell = Command::new("sh");
+        // Whatever fails, the simulated cloud ends with the walk.
+        let script = format!("trap 'kill $! 2> /dev/null || true' EXIT\n{walk}wait $!\ntrap - EXIT\n");
+        shell.args(["-euc", &script]).env_clear().env("PATH", &path).env("HOME", home.path());
+        let ran = Ran::from(shell.current_dir(home.path()).stdin(Stdio::null()).output().unwrap());
+        assert_eq!(ran.code, 0, "{ran:?}");
+        assert!(ran.out.contains("NVIDIA L4") && ran.out.contains("hello"), "{ran:?}");
+    }
+    elsewhere.assert_not_asked();
+}
+
+/// Whoever waits for the file is not led to the server of yesterday, not even when this one cannot listen.
+#[test]
+fn the_file_of_an_earlier_one_is_gone_before_it_listens() {
+    let home = Home::new();
+    drop(Sim::start(&home, &["--write-config", "atlas.yaml"]));
+    assert!(home.path().join("atlas.yaml").exists());
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = taken.local_addr().unwrap().to_string();
+    let ran = home.run(&["sim", "--listen", &at, "--write-config", "atlas.yaml"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(!home.path().join("atlas.yaml").exists());
 }
 
 #[test]
