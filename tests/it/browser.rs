@@ -87,12 +87,14 @@ impl Browser {
         panic!("after {OPENS:?} there is still no machine for this user: {}", self.shown().await)
     }
 
-    /// Asks once for the machine; none if it is not ready yet, or if the backend went away over the question.
+    /// Asks once for the machine; none if it is not ready yet, if its session is just over, or if the backend went away over
+    /// the question.
     pub(crate) async fn try_open(&self) -> Option<Opened> {
         let answer = self.request(Method::POST, "/session").send().await.ok()?;
         let status = answer.status();
         let text = answer.text().await.ok()?;
-        if status == StatusCode::ACCEPTED {
+        // A machine whose maker was killed before it had started it is broken, and its session over: a page asks again then.
+        if status == StatusCode::ACCEPTED || status == StatusCode::CONFLICT {
             return None;
         }
         assert_eq!(status, StatusCode::OK, "{text}");
