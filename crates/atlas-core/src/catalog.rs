@@ -159,11 +159,11 @@ impl GpuOffer {
     }
 }
 
-/// A live catalog, kept for a moment so that many callers cost the cloud one question. For display and for choosing what
-/// to try first; never evidence for anything.
+/// A live catalog, or a part of one, kept for a moment so that many callers cost the cloud one question. For display and for
+/// choosing what to try first; never evidence for anything.
 #[cfg(feature = "http")]
-#[derive(Debug, Clone)]
-pub struct CatalogCache(moka::future::Cache<crate::Scope, std::sync::Arc<Vec<GpuType>>>);
+#[derive(Clone)]
+pub struct CatalogCache<T = Vec<GpuType>>(moka::future::Cache<crate::Scope, std::sync::Arc<T>>);
 
 #[cfg(feature = "http")]
 impl CatalogCache {
@@ -172,18 +172,50 @@ impl CatalogCache {
 
     /// An empty one.
     pub fn new() -> Self {
-        Self(moka::future::Cache::builder().max_capacity(64).time_to_live(Self::KEPT).build())
+        Self::keeping(Self::KEPT)
+    }
+}
+
+#[cfg(feature = "http")]
+impl<T: Send + Sync + 'static> CatalogCache<T> {
+    /// An empty one, which keeps what it is given for so long.
+    pub fn keeping(kept: std::time::Duration) -> Self {
+        Self(moka::future::Cache::builder().max_capacity(256).time_to_live(kept).build())
     }
 
-    /// The catalog under this scope: the one that is kept, else what `ask` gives; however many ask at once, one is sent.
-    /// An error is not kept.
+    /// What is kept under this scope, else what `ask` gives; however many ask at once, one is sent. An error is not kept,
+    /// and is told to nobody but the caller whose question it answers: another's may have had less time, or a wrong key.
     pub async fn get(
         &self,
         scope: crate::Scope,
-        ask: impl Future<Output = crate::Result<Vec<GpuType>>>,
-    ) -> crate::Result<std::sync::Arc<Vec<GpuType>>> {
-        let asked = self.0.try_get_with(scope, async { ask.await.map(std::sync::Arc::new) }).await;
-        asked.map_err(|error| (*error).clone())
+        ask: impl Future<Output = crate::Result<T>>,
+    ) -> crate::Result<std::sync::Arc<T>> {
+        use std::sync::atomic::{AtomicBool, Ordering};
+
+        let mut ask = std::pin::pin!(ask);
+        let has_asked = AtomicBool::new(false);
+        // Of those who waited in vain one asks for all once more; after that each for itself.
+        for _ in 0..2 {
+            let asking = async {
+                has_asked.store(true, Ordering::Relaxed);
+                ask.as_mut().await.map(std::sync::Arc::new)
+            };
+            match self.0.try_get_with(scope.clone(), asking).await {
+                Ok(found) => return Ok(found),
+                Err(error) if has_asked.load(Ordering::Relaxed) => return Err((*error).clone()),
+                Err(_) => {}
+            }
+        }
+        let found = std::sync::Arc::new(ask.await?);
+        self.0.insert(scope, found.clone()).await;
+        Ok(found)
+    }
+}
+
+#[cfg(feature = "http")]
+impl<T> fmt::Debug for CatalogCache<T> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("CatalogCache").finish_non_exhaustive()
     }
 }
 
@@ -191,5 +223,48 @@ impl CatalogCache {
 impl Default for CatalogCache {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+#[cfg(all(test, feature = "http"))]
+mod tests {
+    //! Many who ask at once. That a catalog goes after its time is left to the cache's own clock, which cannot be paused.
+
+    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::time::Duration;
+
+    use super::*;
+    use crate::{Error, ErrorKind, Result, Scope};
+
+    async fn answer(asked: &AtomicU32, answer: Result<&str>) -> Result<Vec<GpuType>> {
+        asked.fetch_add(1, Ordering::Relaxed);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        answer.map(|name| vec![GpuType::new(name, 24)])
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_is_given_the_failure_of_another() {
+        let (cache, asked, scope) = (CatalogCache::new(), AtomicU32::new(0), || Scope::new("cloud/account"));
+        let (first, second, third) = tokio::join!(
+            cache.get(scope(), answer(&asked, Err(Error::timeout("mine")))),
+            cache.get(scope(), answer(&asked, Ok("second"))),
+            cache.get(scope(), answer(&asked, Ok("third"))),
+        );
+        assert_eq!(first.unwrap_err().kind(), ErrorKind::Timeout);
+        let (second, third) = (second.unwrap(), third.unwrap());
+        assert_eq!((second[0].name == third[0].name, asked.load(Ordering::Relaxed)), (true, 2));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn each_is_told_its_own_failure_and_asks_once() {
+        let (cache, asked, scope) = (CatalogCache::new(), AtomicU32::new(0), || Scope::new("cloud/account"));
+        let told = tokio::join!(
+            cache.get(scope(), answer(&asked, Err(Error::timeout("a")))),
+            cache.get(scope(), answer(&asked, Err(Error::transport("b")))),
+            cache.get(scope(), answer(&asked, Err(Error::conflict("c")))),
+            cache.get(scope(), answer(&asked, Err(Error::not_found("d")))),
+        );
+        let told = [told.0, told.1, told.2, told.3].map(|told| told.unwrap_err().message().to_owned());
+        assert_eq!((told.join(""), asked.load(Ordering::Relaxed)), ("abcd".to_owned(), 4));
     }
 }

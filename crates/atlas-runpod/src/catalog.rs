@@ -3,8 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use atlas_core::{CallContext, ComputeRequest, GpuType, Result, Scope};
-use moka::future::Cache;
+use atlas_core::{CallContext, CatalogCache, ComputeRequest, GpuType, Result, Scope};
 
 use crate::account::RunPod;
 use crate::api::catalog::{Cpu, DataCenter};
@@ -22,29 +21,19 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// What is kept of the catalog beside the GPUs.
 #[derive(Debug)]
 pub(crate) struct Kept {
-    flavours: Cache<Scope, Arc<Vec<Cpu>>>,
-    centers: Cache<Scope, Arc<Vec<DataCenter>>>,
-    countries: Cache<Scope, Arc<Vec<String>>>,
+    flavours: CatalogCache<Vec<Cpu>>,
+    centers: CatalogCache<Vec<DataCenter>>,
+    countries: CatalogCache<Vec<String>>,
 }
 
 impl Kept {
     pub(crate) fn new() -> Self {
-        Self { flavours: cache(FLAVOURS), centers: cache(PLACES), countries: cache(PLACES) }
+        Self {
+            flavours: CatalogCache::keeping(FLAVOURS),
+            centers: CatalogCache::keeping(PLACES),
+            countries: CatalogCache::keeping(PLACES),
+        }
     }
-}
-
-fn cache<T: Send + Sync + 'static>(kept: Duration) -> Cache<Scope, Arc<T>> {
-    Cache::builder().max_capacity(256).time_to_live(kept).build()
-}
-
-/// What is kept, else what `ask` gives; however many ask at once, one is sent. An error is not kept.
-async fn keep<T: Send + Sync + 'static>(
-    cache: &Cache<Scope, Arc<T>>,
-    scope: Scope,
-    ask: impl Future<Output = Result<T>>,
-) -> Result<Arc<T>> {
-    // On the heap: the cache's own futures are large, and would make every create's so.
-    Box::pin(cache.try_get_with(scope, async { ask.await.map(Arc::new) })).await.map_err(|error| (*error).clone())
 }
 
 /// What comes soon enough, and well.
@@ -112,11 +101,13 @@ impl RunPod {
 
     async fn flavours(&self, context: &CallContext, vcpus: u32) -> Result<Arc<Vec<Cpu>>> {
         let scope = self.part(context, &vcpus.to_string());
-        keep(&self.kept().flavours, scope, self.api().cpus(context, vcpus)).await
+        // On the heap, as below: the cache's futures are large, and would make every create's so.
+        Box::pin(self.kept().flavours.get(scope, self.api().cpus(context, vcpus))).await
     }
 
     pub(crate) async fn centers(&self, context: &CallContext) -> Result<Arc<Vec<DataCenter>>> {
-        keep(&self.kept().centers, self.part(context, "centers"), self.api().data_centers(context)).await
+        let scope = self.part(context, "centers");
+        Box::pin(self.kept().centers.get(scope, self.api().data_centers(context))).await
     }
 
     async fn country(&self, context: &CallContext, country: &str) -> Result<Arc<Vec<String>>> {
@@ -124,7 +115,7 @@ impl RunPod {
             let shown = self.api().gpus(context, Cloud::Secure.native(), 1, Some(country)).await?;
             places::in_country(country, &shown)
         };
-        keep(&self.kept().countries, self.part(context, country), ask).await
+        Box::pin(self.kept().countries.get(self.part(context, country), ask)).await
     }
 
     /// One part of what an account sees: prices are the account's own.

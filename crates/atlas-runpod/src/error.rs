@@ -14,6 +14,8 @@ use serde_json::Value;
 
 use crate::limits;
 
+mod quote;
+
 /// How RunPod says that no machine is free, in lower case. There is no code for it: a 400 means this or a bad request.
 const NO_CAPACITY: &[&str] = &[
     "no longer any instances",
@@ -108,12 +110,10 @@ pub(crate) fn no_object(what: &str) -> Error {
     Error::new(ErrorKind::Provider, format!("the cloud answered nothing for {what}: it may be there or not"))
 }
 
-/// The error without any of `secrets`: an error that quotes one loses its words, and keeps everything else.
+/// The error without any of `secrets`: an error that quotes one, or a part of one, loses its words, and keeps everything
+/// else.
 pub(crate) fn without<'a>(error: Error, secrets: impl IntoIterator<Item = &'a Secret>) -> Error {
-    // Shorter texts stand in every sentence by chance, and are no secrets that could be kept anyway.
-    const SHORTEST: usize = 6;
-    let shown = format!("{} {:?}", error.message(), error);
-    let quoted = secrets.into_iter().any(|secret| secret.expose().len() >= SHORTEST && shown.contains(secret.expose()));
+    let quoted = quote::any(&error, secrets);
     if !quoted {
         return error;
     }

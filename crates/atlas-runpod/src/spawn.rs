@@ -31,6 +31,7 @@ impl RunPod {
         let candidates = candidates.map_err(|error| error.with_effect(Effect::NotSent))?;
         let plan = Plan::of(order);
         let secrets = plan.secrets();
+        let secrets: Vec<_> = secrets.iter().collect();
         let mut refused: Vec<(Candidate, Error)> = Vec::new();
         for (candidate, body) in bodies(&plan, candidates)? {
             match self.try_one(&deadline, order, body, &secrets, refused.is_empty()).await {

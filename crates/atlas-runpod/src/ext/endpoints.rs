@@ -10,7 +10,7 @@ use super::endpoint::{Endpoint, EndpointChange, EndpointOrder, EndpointRequest};
 use crate::account::RunPod;
 use crate::deadline::Deadline;
 use crate::translate::candidates::Cloud;
-use crate::translate::{endpoint, mark};
+use crate::translate::{endpoint, mark, options};
 
 /// How a worker stands. Open: a word that Atlas does not know is kept as it is.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -119,7 +119,8 @@ impl RunPod {
         };
         // Asking may have taken a while.
         let sending = self.creating(&deadline, order.not_after())?;
-        let secrets: Vec<&Secret> = request.env.values().collect();
+        let options = options::texts(&request.provider_opts);
+        let secrets: Vec<&Secret> = request.env.values().chain(&options).collect();
         let body = endpoint::body(order, &pools);
         let answer = self.api().create_endpoint(&sending, &body, &secrets).await?;
         let id = answer.get("id").and_then(Value::as_str).unwrap_or_default().to_owned();

@@ -140,7 +140,8 @@ impl RunPod {
     /// Makes a template. Costs nothing; never sent twice on a guess.
     pub async fn create_template(&self, context: &CallContext, request: &TemplateRequest) -> Result<Template> {
         let body = request.body().map_err(|error| self.named(error, "create_template"))?;
-        let secrets: Vec<_> = request.env.values().collect();
+        let options = options::texts(&request.provider_opts);
+        let secrets: Vec<_> = request.env.values().chain(&options).collect();
         let answer = self.api().create_template(context, &body, &secrets).await?;
         read(answer).map_err(|error| self.named(error, "create_template"))
     }
@@ -165,7 +166,8 @@ impl RunPod {
         request: &TemplateRequest,
     ) -> Result<Template> {
         let body = request.body().map_err(|error| self.named(error, "update_template"))?;
-        let secrets: Vec<_> = request.env.values().collect();
+        let options = options::texts(&request.provider_opts);
+        let secrets: Vec<_> = request.env.values().chain(&options).collect();
         let answer = self.api().update_template(context, id, &body, &secrets).await;
         answer.and_then(read).map_err(|error| self.named(error, "update_template"))
     }

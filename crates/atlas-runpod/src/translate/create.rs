@@ -44,8 +44,9 @@ impl<'a> Plan<'a> {
     }
 
     /// The secrets that its body holds, which no error may quote.
-    pub(crate) fn secrets(&self) -> Vec<&'a Secret> {
-        self.env.values().chain(&self.request.registry_auth).collect()
+    pub(crate) fn secrets(&self) -> Vec<Secret> {
+        let own = self.env.values().chain(&self.request.registry_auth).cloned();
+        own.chain(options::texts(&self.request.provider_opts)).collect()
     }
 
     /// The body for one candidate, as it goes over the wire; a `validation` error for what RunPod would refuse.

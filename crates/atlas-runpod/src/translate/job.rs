@@ -48,12 +48,7 @@ pub(crate) fn body(request: &JobRequest) -> Result<Value> {
 /// The secrets of a request, which no error may quote.
 pub(crate) fn secrets(request: &JobRequest) -> Vec<Secret> {
     let mut secrets: Vec<_> = request.webhook.iter().cloned().collect();
-    if let Some(Value::Object(bucket)) = request.provider_opts.get("s3Config") {
-        secrets.extend(bucket.values().filter_map(Value::as_str).map(Secret::from));
-    }
-    if let Some(Value::String(webhook)) = request.provider_opts.get("webhook") {
-        secrets.push(Secret::from(webhook.as_str()));
-    }
+    secrets.extend(options::texts(&request.provider_opts));
     secrets
 }
 

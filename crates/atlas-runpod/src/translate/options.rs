@@ -1,6 +1,7 @@
 //! A user's own options: merged last and deeply into the body that goes to RunPod (rule C5). Those that would change the
 //! mark or a key are refused.
 
+use atlas_auth::Secret;
 use atlas_core::error::excerpt;
 use atlas_core::{Error, Result};
 use serde_json::{Map, Value};
@@ -54,6 +55,21 @@ pub(crate) fn symmetric(options: &Map<String, Value>) -> Result<Vec<String>> {
 pub(crate) fn native(options: &Map<String, Value>) -> Value {
     let native = options.iter().filter(|(name, _)| *name != SYMMETRIC_PORTS);
     Value::Object(native.map(|(name, value)| (name.clone(), value.clone())).collect())
+}
+
+/// All texts of options, at whatever depth. Atlas does not know what the cloud takes for a secret: no error quotes them.
+pub(crate) fn texts(options: &Map<String, Value>) -> Vec<Secret> {
+    fn collect(value: &Value, texts: &mut Vec<Secret>) {
+        match value {
+            Value::String(text) => texts.push(Secret::from(text.as_str())),
+            Value::Array(values) => values.iter().for_each(|value| collect(value, texts)),
+            Value::Object(fields) => fields.values().for_each(|value| collect(value, texts)),
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        }
+    }
+    let mut texts = Vec::new();
+    options.values().for_each(|value| collect(value, &mut texts));
+    texts
 }
 
 #[cfg(test)]

@@ -43,3 +43,19 @@ async fn another_key_sees_a_catalog_of_its_own() {
     rig.runpod.list_gpu_types(&other).await.unwrap();
     assert_eq!(rig.cloud.count(), 4);
 }
+
+#[tokio::test(start_paused = true)]
+async fn another_accounts_catalog_is_asked_for_anew_and_kept_apart() {
+    let offer = |price| cards(&[card("NVIDIA L4", "HIGH", price, price)]);
+    let prices = [0.5, 0.5, 0.7, 0.7];
+    let cloud = prices.iter().fold(ScriptedTransport::new(), |cloud, price| cloud.reply(200, offer(*price)));
+    let rig = account(&cloud);
+    let other = context().with_key(atlas_auth::Secret::new("rpa_other"));
+    for _ in 0..2 {
+        let own = rig.runpod.list_gpu_types(&context()).await.unwrap();
+        let others = rig.runpod.list_gpu_types(&other).await.unwrap();
+        let prices = [own, others].map(|types| types[0].lowest_price().unwrap().to_string());
+        assert_ne!(prices[0], prices[1]);
+    }
+    assert_eq!((cloud.sent().len(), cloud.left()), (4, 0));
+}

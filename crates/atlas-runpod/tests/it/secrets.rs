@@ -106,3 +106,65 @@ async fn what_holds_secrets_does_not_print_them() {
     let builder = atlas_runpod::RunPod::builder().api_key(CANARY);
     free_of_secrets(&format!("{url:?} {hooks:?} {endpoint:?} {template:?} {builder:?}"));
 }
+
+/// Secrets that no line of an error shows as they are: longer than what is shown, and of several lines.
+fn long_secrets() -> Vec<String> {
+    let line =
+        |seed: u64| (0..64).map(|at| char::from(b'a' + u8::try_from((seed * 7 + at * at) % 26).unwrap())).collect();
+    let lines: Vec<String> = (0..32).map(line).collect();
+    vec![lines.concat(), lines.join("\n"), format!("first-part\n{}", lines[3]), format!("quo\"ted\\{}", lines[4])]
+}
+
+fn shows_no_piece(error: &atlas_core::Error, secret: &str, case: &str) {
+    let told = told(error);
+    for piece in secret.lines().flat_map(|line| line.as_bytes().chunks(8)).filter(|piece| piece.len() == 8) {
+        assert!(!told.contains(std::str::from_utf8(piece).unwrap()), "{case}: {told}");
+    }
+    assert_eq!(error.status(), Some(400), "{case}: {told}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_piece_of_a_secret_is_shown_however_long_it_is_and_of_however_many_lines() {
+    for secret in long_secrets() {
+        let written = json!(secret).to_string();
+        let quotes = [
+            format!("cannot use {secret} here"),
+            format!("cannot use {written} here"),
+            format!("{}{secret}", "x ".repeat(240)),
+            format!("cannot use {}", &secret[secret.len() / 2..]),
+        ];
+        for detail in quotes {
+            let script = || ScriptedTransport::new().reply(400, problem(400, "Bad Request", &detail));
+            let gpu = || ComputeRequest::gpu("l4").cloud_type(CloudType::Secure).image("i");
+            for request in [gpu().env("KEY", secret.as_str()), gpu().option("env", json!({"KEY": secret}))] {
+                shows_no_piece(&account(&script()).spawn(request).await.unwrap_err(), &secret, "spawn");
+            }
+
+            for template in [
+                TemplateRequest::new("t", "i").env("KEY", secret.as_str()),
+                TemplateRequest::new("t", "i").option("env", json!({"KEY": secret})),
+            ] {
+                let made = account(&script()).runpod.create_template(&context(), &template).await;
+                shows_no_piece(&made.unwrap_err(), &secret, "template");
+            }
+
+            let rig = account(&script());
+            let made = rig.runpod.create_registry(&context(), "n", "u", &Secret::new(secret.as_str())).await;
+            shows_no_piece(&made.unwrap_err(), &secret, "registry");
+
+            let job = JobRequest::new("ep1", json!({"a": 1})).option("s3Config", json!({"accessSecret": secret}));
+            let made = account(&script()).runpod.run_job(&context(), &job).await;
+            shows_no_piece(&made.unwrap_err(), &secret, "job");
+
+            for endpoint in [
+                EndpointRequest::cpu("i", "cpu5c", 2).env("KEY", secret.as_str()),
+                EndpointRequest::cpu("i", "cpu5c", 2).option("x", json!([{"KEY": secret}])),
+            ] {
+                let rig = account(&script());
+                let order = rig.rental(endpoint).await;
+                let made = rig.runpod.create_endpoint(&context(), &order).await;
+                shows_no_piece(&made.unwrap_err(), &secret, "endpoint");
+            }
+        }
+    }
+}
