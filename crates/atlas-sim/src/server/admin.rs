@@ -215,8 +215,12 @@ async fn set_account(State(app): State<App>, Path(account): Path<String>, body: 
 }
 
 async fn state(State(app): State<App>) -> Response {
-    let timing = app.timing();
-    app.with(|world, now| reply::ok(&pods::dump(world, &timing, now)))
+    let (timing, services) = (app.timing(), app.doors().count());
+    app.with(|world, now| {
+        let mut dump = pods::dump(world, &timing, now);
+        dump["services"] = services.into();
+        reply::ok(&dump)
+    })
 }
 
 async fn reset(State(app): State<App>) -> Response {

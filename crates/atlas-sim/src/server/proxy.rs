@@ -43,9 +43,22 @@ pub(super) struct Door {
 pub(super) struct Doors(Mutex<BTreeMap<Serial, Arc<BuiltIn>>>);
 
 impl Doors {
-    fn service(&self, serial: Serial, id: &ComputeId) -> Arc<BuiltIn> {
+    /// The service of a pod. Before a new one is kept, those go whose pods live no more, so that there are never more of
+    /// them than pods that live, and one.
+    fn service(&self, app: &App, serial: Serial, id: &ComputeId) -> Arc<BuiltIn> {
         let mut services = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if !services.contains_key(&serial) {
+            app.with(|world, now| {
+                let lives = |serial| world.cloud.numbered(serial).is_some_and(|machine| machine.is_live(now));
+                services.retain(|serial, _| lives(*serial));
+            });
+        }
         services.entry(serial).or_insert_with(|| Arc::new(BuiltIn::new(id.as_str()))).clone()
+    }
+
+    /// How many are kept.
+    pub(super) fn count(&self) -> usize {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 
     pub(super) fn close_all(&self) {
@@ -110,7 +123,7 @@ pub(super) async fn pass(app: &App, door: Door, request: Request<Body>) -> Respo
             reply::page(timeout, "A timeout occurred")
         }
         Behind::Pod { serial, keys, hour, status, thinks_for } => {
-            let service = app.doors().service(serial, &door.id);
+            let service = app.doors().service(app, serial, &door.id);
             let mut response = guarded(&service, keys, hour, &door, request).await;
             if let Some(status) = status.and_then(|status| StatusCode::from_u16(status).ok())
                 && response.status() != StatusCode::UNAUTHORIZED

@@ -40,6 +40,19 @@ async fn a_pod_answers_to_its_own_key_alone() {
     assert_eq!(cloud.ask(Method::GET, &door(&cloud, "nobody"), KEY, "").await.unwrap().status, 404);
 }
 
+/// However many pods come and go, what is kept of them is no more than what lives, and one.
+#[tokio::test]
+async fn what_answered_for_a_pod_is_let_go_after_its_end() {
+    let cloud = Cloud::start().await;
+    for round in 0..5 {
+        let id = cloud.rent(&pod()).await;
+        assert_eq!(cloud.ask(Method::GET, &door(&cloud, &id), KEY, "").await.unwrap().status, 200);
+        let kept = cloud.get("/admin/state").await.json()["services"].as_u64();
+        assert_eq!(kept, Some(1), "round {round}");
+        assert_eq!(cloud.delete(&format!("/v2/pods/{id}")).await.status, 204);
+    }
+}
+
 #[tokio::test]
 async fn a_signed_url_admits() {
     let cloud = Cloud::start().await;
