@@ -134,8 +134,7 @@ async fn endpoints(runpod: &RunPod, registry: &Registry, volume: &Volume) -> Res
     full.disk_gb = Some(20);
     full.registry = Some(registry.id.clone());
     full.network_volumes = vec![volume.id.as_str().to_owned()];
-    let mut balancer = EndpointRequest::cpu("i", "cpu5c", 4).load_balancer(3);
-    balancer.ports = vec![PortSpec::http(8000)];
+    let balancer = EndpointRequest::cpu("i", "cpu5c", 4).load_balancer(3).port(PortSpec::http(8000));
     let counting =
         EndpointRequest::cpu("i", "cpu3g", 2).scaling(Scaling::RequestCount(4)).flash_boot(FlashBoot::Priority);
     let under = EndpointRequest::gpu("i", ["AMPERE_24"]).template(template.id.clone());

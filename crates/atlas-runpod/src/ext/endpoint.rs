@@ -225,6 +225,48 @@ impl EndpointRequest {
         self
     }
 
+    /// A port behind which its workers answer, beside those named before: a load balancer needs one.
+    #[must_use]
+    pub fn port(mut self, port: PortSpec) -> Self {
+        self.ports.push(port);
+        self
+    }
+
+    /// How many GPUs a worker has.
+    #[must_use]
+    pub fn gpu_count(mut self, count: u32) -> Self {
+        self.gpu_count = count;
+        self
+    }
+
+    /// The command, program first.
+    #[must_use]
+    pub fn command(mut self, command: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.command = command.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// The container's disk, in gigabytes.
+    #[must_use]
+    pub fn disk_gb(mut self, size: u32) -> Self {
+        self.disk_gb = Some(size);
+        self
+    }
+
+    /// A network volume, beside those named before: one for each data centre at the most.
+    #[must_use]
+    pub fn network_volume(mut self, id: impl Into<String>) -> Self {
+        self.network_volumes.push(id.into());
+        self
+    }
+
+    /// Registry credentials kept at RunPod, by id.
+    #[must_use]
+    pub fn registry(mut self, id: impl Into<String>) -> Self {
+        self.registry = Some(id.into());
+        self
+    }
+
     /// A data centre that will do, beside those named before.
     #[must_use]
     pub fn data_center(mut self, id: impl Into<String>) -> Self {
@@ -265,66 +307,6 @@ impl fmt::Debug for EndpointRequest {
 
 /// The order for one endpoint: it bills while a worker is up, so it is recorded before it is made (rule O1).
 pub type EndpointOrder = RentalOrder<EndpointRequest>;
-
-/// What is changed of an endpoint; whatever is not named stays as it is.
-#[derive(Debug, Clone, Default)]
-#[non_exhaustive]
-pub struct EndpointChange {
-    /// How many workers.
-    pub workers: Option<Workers>,
-    /// When there are more of them.
-    pub scaling: Option<Scaling>,
-    /// How long a job may run.
-    pub timeout: Option<Duration>,
-    /// How fast workers come up.
-    pub flash_boot: Option<FlashBoot>,
-    /// The container image. Its workers are replaced one by one.
-    pub image: Option<String>,
-    /// The **whole** environment: what is not named in it goes. The mark is put in again.
-    pub env: Option<BTreeMap<String, Secret>>,
-}
-
-impl EndpointChange {
-    /// Nothing yet.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// How many workers.
-    #[must_use]
-    pub fn workers(mut self, workers: Workers) -> Self {
-        self.workers = Some(workers);
-        self
-    }
-
-    /// When there are more of them.
-    #[must_use]
-    pub fn scaling(mut self, scaling: Scaling) -> Self {
-        self.scaling = Some(scaling);
-        self
-    }
-
-    /// How long a job may run.
-    #[must_use]
-    pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = Some(timeout);
-        self
-    }
-
-    /// The container image.
-    #[must_use]
-    pub fn image(mut self, image: impl Into<String>) -> Self {
-        self.image = Some(image.into());
-        self
-    }
-
-    /// The whole environment.
-    #[must_use]
-    pub fn env(mut self, env: BTreeMap<String, Secret>) -> Self {
-        self.env = Some(env);
-        self
-    }
-}
 
 /// An endpoint, as RunPod describes it.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -6,7 +6,8 @@ use atlas_core::{CallContext, EndpointId, Error, ErrorKind, Result};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 
-use super::endpoint::{Endpoint, EndpointChange, EndpointOrder, EndpointRequest};
+use super::endpoint::{Endpoint, EndpointOrder, EndpointRequest};
+use super::endpoint_change::EndpointChange;
 use crate::account::RunPod;
 use crate::deadline::Deadline;
 use crate::translate::candidates::Cloud;
@@ -158,6 +159,7 @@ impl RunPod {
         id: &EndpointId,
         change: &EndpointChange,
     ) -> Result<Endpoint> {
+        endpoint::check_change(change)?;
         let deadline = Deadline::of(self.clock(), context);
         // A new environment replaces the old one, and would take the mark away with it.
         let mark = if change.env.is_some() {
@@ -166,7 +168,7 @@ impl RunPod {
         } else {
             None
         };
-        let body = endpoint::change(change, mark.as_ref())?;
+        let body = endpoint::change(change, mark.as_ref());
         let secrets: Vec<&Secret> = change.env.iter().flat_map(|env| env.values()).collect();
         let answer = self.api().update_endpoint(&deadline.context()?, id.as_str(), &body, &secrets).await?;
         endpoint::read(self.name(), answer)

@@ -3,6 +3,7 @@
 mod account;
 mod billing;
 mod endpoint;
+mod endpoint_change;
 mod endpoints;
 mod jobs;
 mod pods;
@@ -11,9 +12,8 @@ mod templates;
 
 pub use account::RunPodAccount;
 pub use billing::{Balance, Billed, BillingHistory, BillingQuery, BillingRecord, Bucket};
-pub use endpoint::{
-    Endpoint, EndpointChange, EndpointKind, EndpointOrder, EndpointRequest, FlashBoot, Scaling, Workers,
-};
+pub use endpoint::{Endpoint, EndpointKind, EndpointOrder, EndpointRequest, FlashBoot, Scaling, Workers};
+pub use endpoint_change::EndpointChange;
 pub use endpoints::{Worker, WorkerStatus};
 pub use jobs::Health;
 pub use pods::PodOptions;

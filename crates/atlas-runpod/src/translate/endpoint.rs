@@ -42,17 +42,47 @@ pub(crate) fn check(request: &EndpointRequest) -> Result<()> {
     if request.kind == EndpointKind::LoadBalancer && !matches!(request.scaling, Scaling::RequestCount(_)) {
         return wrong("a load balancer scales by the count of requests only");
     }
-    if request.timeout.is_zero() {
-        return wrong("timeout is nothing: a job would have no bound, or no time at all");
+    timeout(request.timeout)?;
+    variables(&request.env)?;
+    options::check(&request.provider_opts, &[MARK_ENV.to_owned()])?;
+    merged(request)
+}
+
+/// What options, which are merged last, may not take away.
+fn merged(request: &EndpointRequest) -> Result<()> {
+    let option = |name: &str| request.provider_opts.get(name);
+    if option("timeout").is_some_and(|span| span.as_u64().is_none_or(|span| span == 0)) {
+        return Err(Error::validation("the option \"timeout\" must be a number of milliseconds: RunPod would take 0"));
     }
-    let protected = [MARK_ENV.to_owned()];
-    if let Some(name) = request.env.keys().find(|name| name.starts_with("ATLAS_")) {
+    if option("flashboot").is_some_and(Value::is_null) {
+        return Err(Error::validation("the option \"flashboot\" may not be null: RunPod would choose in its place"));
+    }
+    let has_ports = option("ports")
+        .map_or(!request.ports.is_empty(), |ports| ports.as_array().is_some_and(|ports| !ports.is_empty()));
+    let has_template = request.template_id.is_some() || option("templateId").is_some_and(Value::is_string);
+    if request.kind == EndpointKind::LoadBalancer && !has_ports && !has_template {
+        return Err(Error::validation(
+            "a load balancer needs a port behind which its workers answer, or a template that has one",
+        ));
+    }
+    Ok(())
+}
+
+fn timeout(span: Duration) -> Result<()> {
+    if span.is_zero() {
+        return Err(Error::validation("timeout is nothing: a job would have no bound, or no time at all"));
+    }
+    Ok(())
+}
+
+fn variables(env: &BTreeMap<String, Secret>) -> Result<()> {
+    if let Some(name) = env.keys().find(|name| name.starts_with("ATLAS_")) {
         return Err(Error::validation(format!("{} is Atlas's own to set", excerpt(name))));
     }
-    if request.env.len() >= MOST_ENV {
+    if env.len() >= MOST_ENV {
         return Err(Error::validation(format!("RunPod takes at most {MOST_ENV} variables, Atlas's own among them")));
     }
-    options::check(&request.provider_opts, &protected)
+    Ok(())
 }
 
 fn workers(workers: &Workers) -> Result<()> {
@@ -159,15 +189,25 @@ pub(crate) fn body(order: &EndpointOrder, pools: &(Vec<String>, Vec<String>)) ->
     body
 }
 
+/// Refuses a change that RunPod would refuse, or take for something else: before anything is asked.
+pub(crate) fn check_change(change: &EndpointChange) -> Result<()> {
+    change.workers.as_ref().map_or(Ok(()), workers)?;
+    change.scaling.as_ref().map_or(Ok(()), scaling)?;
+    change.timeout.map_or(Ok(()), timeout)?;
+    change.env.as_ref().map_or(Ok(()), variables)?;
+    if *change == EndpointChange::new() {
+        return Err(Error::validation("nothing of the endpoint is to be changed"));
+    }
+    Ok(())
+}
+
 /// The body of a change. `mark` is the one that the endpoint bears.
-pub(crate) fn change(change: &EndpointChange, mark: Option<&Mark>) -> Result<Value> {
+pub(crate) fn change(change: &EndpointChange, mark: Option<&Mark>) -> Value {
     let mut body = Map::new();
     if let Some(asked) = &change.workers {
-        workers(asked)?;
         body.insert("workers".to_owned(), workers_of(asked));
     }
     if let Some(asked) = &change.scaling {
-        scaling(asked)?;
         body.insert("scaling".to_owned(), scaling_of(asked));
     }
     if let Some(timeout) = change.timeout {
@@ -182,10 +222,7 @@ pub(crate) fn change(change: &EndpointChange, mark: Option<&Mark>) -> Result<Val
     if let Some(asked) = &change.env {
         body.insert("env".to_owned(), env(asked, mark));
     }
-    if body.is_empty() {
-        return Err(Error::validation("nothing of the endpoint is to be changed"));
-    }
-    Ok(Value::Object(body))
+    Value::Object(body)
 }
 
 /// An endpoint that was read.

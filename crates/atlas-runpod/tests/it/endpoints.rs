@@ -118,12 +118,39 @@ async fn what_runpod_would_take_for_something_else_is_refused() {
         good().env("ATLAS_MARK", "x"),
         good().option("env", json!({"ATLAS_MARK": "x"})),
         good().option("name", json!("x")),
+        good().load_balancer(4),
+        good().load_balancer(4).port(PortSpec::http(80)).option("ports", json!([])),
+        good().option("timeout", json!(0)),
+        good().option("timeout", Value::Null),
+        good().option("flashboot", Value::Null),
         EndpointRequest::cpu("i", "cpu3g", 3),
     ] {
         let error = rig.runpod.check_endpoint(&wrong).unwrap_err();
         assert_eq!((error.kind(), error.effect()), (ErrorKind::Validation, Effect::NotSent), "{wrong:?}");
     }
     rig.runpod.check_endpoint(&good()).unwrap();
+    rig.runpod.check_endpoint(&good().load_balancer(4).port(PortSpec::http(80))).unwrap();
+    rig.runpod.check_endpoint(&good().load_balancer(4).template("tpl1")).unwrap();
+    rig.runpod.check_endpoint(&good().load_balancer(4).option("ports", json!(["80/http"]))).unwrap();
+}
+
+#[tokio::test]
+async fn a_change_that_runpod_would_take_for_something_else_is_refused_before_anything_is_asked() {
+    let rig = account(&ScriptedTransport::new());
+    let env = |count: usize, prefix: &str| {
+        (0..count).map(|place| (format!("{prefix}{place}"), Secret::new("v"))).collect::<BTreeMap<_, _>>()
+    };
+    for wrong in [
+        EndpointChange::new(),
+        EndpointChange::new().timeout(Duration::ZERO),
+        EndpointChange::new().workers(Workers::new(3, 1)),
+        EndpointChange::new().env(env(1, "ATLAS_")),
+        EndpointChange::new().env(env(50, "A")),
+    ] {
+        let error = rig.runpod.update_endpoint(&context(), &EndpointId::new("ep1"), &wrong).await.unwrap_err();
+        assert_eq!((error.kind(), error.effect()), (ErrorKind::Validation, Effect::NotSent), "{wrong:?}");
+    }
+    assert_eq!(rig.cloud.count(), 0);
 }
 
 #[tokio::test(start_paused = true)]
