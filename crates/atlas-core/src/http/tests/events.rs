@@ -10,7 +10,7 @@ use tracing::subscriber::DefaultGuard;
 use tracing::{Event, Metadata, Subscriber};
 
 use super::stack::{CANARY, client, create, read};
-use crate::testing::ScriptedTransport;
+use crate::testing::{Reply, ScriptedTransport};
 use crate::{CallContext, OperationId};
 
 /// The fields of one event, as text.
@@ -119,4 +119,21 @@ async fn a_call_that_failed_says_how_and_shows_no_body() {
     assert_eq!(of("operation"), (Some("spawn"), Some("spawn")));
     assert_eq!(of("status"), (Some("401"), None));
     assert!(!format!("{heard:?}").contains(CANARY), "the key or the body is told: {heard:#?}");
+}
+
+/// A person may be watching, and would think that it hangs.
+#[tokio::test(start_paused = true)]
+async fn a_long_wait_is_told_and_a_short_one_is_not() {
+    for (seconds, told) in [(60, true), (5, true), (4, false)] {
+        let (listener, _guard) = Listener::listen();
+        let refusal = Reply::new(429, "").header("retry-after", &seconds.to_string());
+        let cloud = ScriptedTransport::new().then(refusal).reply(200, "{}");
+        client(&cloud).send(&CallContext::new(), read()).await.unwrap();
+        let mut waits = listener.heard();
+        waits.retain(|event| event.contains_key("seconds"));
+        let waits: Vec<_> = waits.iter().map(|event| (event["message"].as_str(), event["seconds"].as_str())).collect();
+        let seconds = seconds.to_string();
+        let wanted = [("waiting for the cloud to take calls again", seconds.as_str())];
+        assert_eq!(waits, if told { &wanted[..] } else { &[] }, "for {seconds} seconds");
+    }
 }
