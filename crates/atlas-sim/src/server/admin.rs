@@ -2,6 +2,7 @@
 //! clouds do, on loopback.
 
 mod pods;
+mod state;
 
 use std::time::Duration;
 
@@ -217,7 +218,7 @@ async fn set_account(State(app): State<App>, Path(account): Path<String>, body: 
 async fn state(State(app): State<App>) -> Response {
     let (timing, services) = (app.timing(), app.doors().count());
     app.with(|world, now| {
-        let mut dump = pods::dump(world, &timing, now);
+        let mut dump = state::dump(world, &timing, now);
         dump["services"] = services.into();
         reply::ok(&dump)
     })

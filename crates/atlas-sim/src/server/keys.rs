@@ -75,6 +75,11 @@ impl Keys {
         self.0.get(key)
     }
 
+    /// Whom the keys open, without the keys.
+    pub(super) fn callers(&self) -> impl Iterator<Item = &Caller> {
+        self.0.values()
+    }
+
     /// Who asks by `Authorization: Bearer`, as REST v2 wants it.
     pub(super) fn by_bearer(&self, headers: &HeaderMap) -> Result<&Caller, Problem> {
         let refused = |detail| Problem::new(http::StatusCode::UNAUTHORIZED, detail);

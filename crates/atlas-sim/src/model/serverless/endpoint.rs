@@ -129,6 +129,11 @@ pub(crate) struct Endpoint {
 }
 
 impl Endpoint {
+    /// How many workers it has, those included that are starting.
+    pub(crate) fn workers_up(&self) -> usize {
+        self.workers.len()
+    }
+
     /// Whether a read of its own account shows it.
     pub(crate) fn is_visible(&self, account: &str, now: Timestamp) -> bool {
         self.plan.account == account && now >= self.visible_from
@@ -143,7 +148,7 @@ impl Endpoint {
         u32::try_from(self.workers.len()).unwrap_or(u32::MAX)
     }
 
-    pub(super) fn queued(&self) -> u32 {
+    pub(crate) fn queued(&self) -> u32 {
         u32::try_from(self.queue.len()).unwrap_or(u32::MAX)
     }
 }

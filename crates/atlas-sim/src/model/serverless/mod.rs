@@ -100,6 +100,11 @@ impl Cloud {
         self.serverless.endpoints.values().filter(move |endpoint| endpoint.is_visible(account, now))
     }
 
+    /// All endpoints there are, whatever reads show, oldest first.
+    pub(crate) fn all_endpoints(&self) -> impl Iterator<Item = &Endpoint> {
+        self.serverless.endpoints.values()
+    }
+
     /// Changes an endpoint, at once. Workers beyond the most that there may be stop when they have nothing to do.
     pub(crate) fn change_endpoint(
         &mut self,

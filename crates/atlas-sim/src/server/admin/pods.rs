@@ -1,17 +1,15 @@
-//! What happens at a pod without any call of its owner, and what there is of all of them.
+//! What happens at a pod without any call of its owner.
 
-use atlas_auth::Timestamp;
 use atlas_core::{ComputeId, duration};
 use axum::extract::{Path, State};
 use axum::response::Response;
 use bytes::Bytes;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{Wrong, read, wrong};
 use crate::model::Phase;
-use crate::server::app::{App, Timing, World};
-use crate::server::pods::PodView;
+use crate::server::app::App;
 use crate::server::reply;
 
 /// What can happen.
@@ -86,25 +84,4 @@ pub(super) async fn happen(
     })?;
     app.ring();
     Ok(reply::ok(&told))
-}
-
-/// Everything there is, whatever reads show.
-pub(super) fn dump(world: &World, timing: &Timing, now: Timestamp) -> Value {
-    let live = world.cloud.all().filter(|machine| machine.is_live(now));
-    let pods: Vec<Value> = live
-        .filter_map(|machine| {
-            let pod = world.pods.get(&machine.serial)?;
-            let view = PodView { machine, pod, timing, now, lie: None };
-            let mut value = serde_json::to_value(&view).ok()?;
-            value["account"] = machine.blueprint.account.clone().into();
-            Some(value)
-        })
-        .collect();
-    json!({
-        "now": now.to_string(),
-        "pods": pods,
-        "rents": world.cloud.ledger(now).rents.len(),
-        "faults": world.plan.rules().iter().map(crate::Rule::shown).collect::<Vec<_>>(),
-        "stock": world.stock,
-    })
 }

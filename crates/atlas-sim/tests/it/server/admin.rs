@@ -98,3 +98,26 @@ async fn a_key_is_added_reaches_as_far_as_it_says_and_is_revoked() {
     }
     assert_eq!(pods_with(&cloud, "x").await, 401);
 }
+
+#[tokio::test]
+async fn the_state_tells_of_all_there_is_and_shows_no_key() {
+    let cloud = Cloud::start().await;
+    let pod = cloud.rent(&pod()).await;
+    let wish = json!({ "name": "models", "size": 10, "dataCenter": "EU-RO-1" });
+    let volume = cloud.post("/v2/network-volumes", &wish).await.json()["id"].clone();
+    let key = json!({ "key": "canary-of-a-key", "account": "other", "reach": "read-only" });
+    assert_eq!(admin(&cloud, Method::POST, "keys", &key).await.status, 204);
+    assert_eq!(admin(&cloud, Method::POST, "accounts/other", &json!({ "balance": 5.0 })).await.status, 204);
+    let answer = cloud.get("/admin/state").await;
+    let state = answer.json();
+    assert_eq!((&state["pods"][0]["id"], &state["volumes"][0]["id"]), (&json!(pod), &volume), "{state}");
+    assert_eq!(state["volumes"][0]["dataCenterId"], "EU-RO-1");
+    // The endpoint that is there from the beginning.
+    assert_eq!((&state["endpoints"][0]["account"], &state["endpoints"][0]["queued"]), (&json!("main"), &json!(0)));
+    assert_eq!((&state["jobs"], &state["faults"]), (&json!([]), &json!([])));
+    let keys = state["keys"].as_array().unwrap();
+    assert!(keys.contains(&json!({ "account": "other", "reach": "read-only" })), "{state}");
+    assert_eq!(state["accounts"]["other"]["balance"], 5.0);
+    assert!(!state.to_string().contains("canary-of-a-key"), "{state}");
+    assert!(state["limits"]["minute"].is_u64(), "{state}");
+}
