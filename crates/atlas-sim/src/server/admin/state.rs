@@ -3,6 +3,7 @@
 use atlas_auth::Timestamp;
 use serde_json::{Value, json};
 
+use crate::model::Job;
 use crate::server::app::{Timing, World};
 use crate::server::pods::PodView;
 use crate::server::record::JobRecord;
@@ -14,7 +15,7 @@ pub(super) fn dump(world: &World, timing: &Timing, now: Timestamp) -> Value {
         "pods": pods(world, timing, now),
         "volumes": volumes(world, now),
         "endpoints": endpoints(world),
-        "jobs": world.cloud.all_jobs().map(JobRecord::of).map(job).collect::<Vec<_>>(),
+        "jobs": world.cloud.all_jobs().map(job).collect::<Vec<_>>(),
         "rents": world.cloud.ledger(now).rents.len(),
         "faults": world.plan.rules().iter().map(crate::Rule::shown).collect::<Vec<_>>(),
         "stock": world.stock,
@@ -61,7 +62,8 @@ fn endpoints(world: &World) -> Vec<Value> {
     .collect()
 }
 
-fn job(job: JobRecord) -> Value {
+fn job(job: &Job) -> Value {
+    let job = JobRecord::of(job);
     json!({"id": job.id, "endpoint": job.endpoint, "status": job.status, "retries": job.retries, "input": job.input})
 }
 
